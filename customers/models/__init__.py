@@ -1,0 +1,31 @@
+from customers.models.accounts import Credential, EncryptionCanary, ExchangeAccount
+from customers.models.api_keys import ApiKey, IdempotencyRecord
+from customers.models.base import TenantModel
+from customers.models.events import AudienceCounter, AuditEntry, Event, Lease
+from customers.models.people import (
+    Customer,
+    CustomerUser,
+    Membership,
+    Partner,
+    Tenant,
+    User,
+)
+
+__all__ = [
+    "ApiKey",
+    "AudienceCounter",
+    "AuditEntry",
+    "Credential",
+    "Customer",
+    "CustomerUser",
+    "EncryptionCanary",
+    "Event",
+    "ExchangeAccount",
+    "IdempotencyRecord",
+    "Lease",
+    "Membership",
+    "Partner",
+    "Tenant",
+    "TenantModel",
+    "User",
+]

@@ -1,0 +1,112 @@
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from customers.fields import AmountField, SecretField, SecretsMixin
+from customers.models.base import TenantModel
+from customers.models.people import Customer
+
+
+class ExchangeAccount(TenantModel):
+    """A customer's account on one venue, with its health. Its keys are in Credential."""
+
+    class PositionMode(models.TextChoices):
+        NET = "net", _("one-way (net)")
+        LONG_SHORT = "long_short", _("hedge (long/short)")
+
+    class MarginMode(models.TextChoices):
+        CROSS = "cross", _("cross")
+        ISOLATED = "isolated", _("isolated")
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", _("active")
+        PAUSED = "paused", _("paused")
+        CLOSED = "closed", _("closed")
+
+    class Health(models.TextChoices):
+        UNKNOWN = "unknown", _("not checked yet")
+        HEALTHY = "healthy", _("healthy")
+        UNHEALTHY = "unhealthy", _("unhealthy")
+
+    customer_path = "customer_id"
+
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, related_name="accounts", verbose_name=_("customer")
+    )
+    venue = models.CharField(_("venue"), max_length=32)
+    label = models.CharField(_("label"), max_length=80)
+    venue_uid = models.CharField(_("venue user id"), max_length=64, blank=True)
+    position_mode = models.CharField(
+        _("position mode"),
+        max_length=12,
+        choices=PositionMode.choices,
+        default=PositionMode.NET,
+    )
+    margin_mode = models.CharField(
+        _("margin mode"), max_length=12, choices=MarginMode.choices, default=MarginMode.CROSS
+    )
+    status = models.CharField(
+        _("status"), max_length=12, choices=Status.choices, default=Status.ACTIVE
+    )
+    health = models.CharField(
+        _("health"), max_length=12, choices=Health.choices, default=Health.UNKNOWN
+    )
+    health_code = models.CharField(_("health reason"), max_length=48, blank=True)
+    health_params = models.JSONField(_("health numbers"), default=dict, blank=True)
+    health_checked_at = models.DateTimeField(_("checked at"), null=True, blank=True)
+    initial_balance = AmountField(_("initial balance"), null=True, blank=True)
+    balance_currency = models.CharField(_("balance currency"), max_length=16, default="USDT")
+    max_leverage = AmountField(_("max leverage"), null=True, blank=True)
+    synced_at = models.DateTimeField(_("synchronised at"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("exchange account")
+        verbose_name_plural = _("exchange accounts")
+        indexes = [
+            models.Index(fields=["tenant", "customer"], name="account_customer"),
+            models.Index(fields=["tenant", "health"], name="account_health"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Credential(SecretsMixin, TenantModel):
+    """The keys of one exchange account; loaded only where a request is signed.
+
+    No query joins it. `api_key_fingerprint` is keyed, so that a key can be recognised
+    without being stored readably.
+    """
+
+    account = models.OneToOneField(
+        ExchangeAccount, on_delete=models.CASCADE, related_name="+", verbose_name=_("account")
+    )
+    api_key = SecretField(_("API key"))
+    api_secret = SecretField(_("API secret"))
+    passphrase = SecretField(_("passphrase"), blank=True)
+    api_key_fingerprint = models.CharField(max_length=64, db_index=True, editable=False)
+    permissions = models.JSONField(_("permissions"), default=list, blank=True)
+    ip_restricted = models.BooleanField(_("restricted to our addresses"), null=True, blank=True)
+    checked_at = models.DateTimeField(_("checked at"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("credential")
+        verbose_name_plural = _("credentials")
+
+    def __str__(self) -> str:
+        return f"{self.account_id}"
+
+
+class EncryptionCanary(SecretsMixin, models.Model):
+    """One row that must open with the configured key before any process starts."""
+
+    id = models.CharField(primary_key=True, max_length=16, default="canary")
+    value = SecretField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("encryption canary")
+
+    def __str__(self) -> str:
+        return self.id

@@ -1,0 +1,33 @@
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from customers.fields import IdField
+from customers.tenancy import TenantManager, assert_in_scope
+
+
+class TenantModel(models.Model):
+    """A business row: it belongs to exactly one tenant and is only reached in a scope."""
+
+    tenant_owned = True
+    customer_path: str | None = None
+    """The lookup that leads to the customer, for `.for_customer()`; None when there is none."""
+
+    id = IdField()
+    tenant = models.ForeignKey(
+        "customers.Tenant", on_delete=models.PROTECT, related_name="+", verbose_name=_("tenant")
+    )
+
+    objects = TenantManager()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        assert_in_scope(self)
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        assert_in_scope(self)
+        return super().delete(*args, **kwargs)

@@ -1,0 +1,3 @@
+from notifications.models.channels import Delivery, NotificationChannel
+
+__all__ = ["Delivery", "NotificationChannel"]

@@ -1,0 +1,4 @@
+from strategies.models.strategies import Strategy
+from strategies.models.subscriptions import Subscription
+
+__all__ = ["Strategy", "Subscription"]

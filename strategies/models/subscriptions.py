@@ -1,0 +1,86 @@
+from decimal import Decimal
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from customers.fields import AmountField
+from customers.models import Customer, ExchangeAccount, TenantModel
+from strategies.models.strategies import Strategy
+
+
+class Subscription(TenantModel):
+    """One exchange account following one strategy, with the client's copy settings."""
+
+    class SizingMode(models.TextChoices):
+        FIXED_AMOUNT = "fixed_amount", _("fixed amount per order")
+        LEADER_RATIO = "leader_ratio", _("ratio of the leader's size")
+        EQUITY_PROPORTIONAL = "equity_proportional", _("in proportion to equity")
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", _("active")
+        PAUSED = "paused", _("paused: exits only")
+        STOPPED = "stopped", _("stopped")
+
+    customer_path = "customer_id"
+
+    strategy = models.ForeignKey(
+        Strategy,
+        on_delete=models.PROTECT,
+        related_name="subscriptions",
+        verbose_name=_("strategy"),
+    )
+    account = models.ForeignKey(
+        ExchangeAccount,
+        on_delete=models.PROTECT,
+        related_name="subscriptions",
+        verbose_name=_("account"),
+    )
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, related_name="subscriptions", verbose_name=_("customer")
+    )
+    sizing_mode = models.CharField(
+        _("sizing mode"),
+        max_length=20,
+        choices=SizingMode.choices,
+        default=SizingMode.EQUITY_PROPORTIONAL,
+    )
+    fixed_amount = AmountField(
+        _("fixed amount"),
+        null=True,
+        blank=True,
+        help_text=_("Margin per entry, in the quote currency; its notional is this × leverage."),
+    )
+    ratio = AmountField(
+        _("ratio"),
+        default=Decimal(1),
+        help_text=_("Multiplies the leader's size, or the share of equity."),
+    )
+    max_leverage = AmountField(_("max leverage"), null=True, blank=True)
+    status = models.CharField(
+        _("status"), max_length=12, choices=Status.choices, default=Status.ACTIVE
+    )
+    live_key = models.CharField(  # noqa: DJ001  (MySQL has no conditional unique keys)
+        max_length=60,
+        null=True,
+        unique=True,
+        editable=False,
+        help_text="strategy:account while not stopped; null after, so that a client may return.",
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    changed_at = models.DateTimeField(_("changed at"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("subscription")
+        verbose_name_plural = _("subscriptions")
+        indexes = [
+            models.Index(fields=["strategy", "status", "id"], name="subscription_followers"),
+            models.Index(fields=["tenant", "customer"], name="subscription_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.strategy} → {self.account}"
+
+    def save(self, *args, **kwargs) -> None:
+        stopped = self.status == self.Status.STOPPED
+        self.live_key = None if stopped else f"{self.strategy_id}:{self.account_id}"
+        super().save(*args, **kwargs)

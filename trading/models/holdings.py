@@ -1,0 +1,161 @@
+from decimal import Decimal
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from customers.fields import AmountField
+from customers.models import Customer, ExchangeAccount, TenantModel
+from strategies.models import Subscription
+
+
+class CopiedPosition(TenantModel):
+    """The sub-ledger: what one subscription holds, and should hold, in one symbol.
+
+    Signed quantities in the venue's unit: long positive, short negative. `target` may carry a
+    residual below the lot.
+    """
+
+    customer_path = "customer_id"
+
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="copied_positions"
+    )
+    account = models.ForeignKey(
+        ExchangeAccount, on_delete=models.PROTECT, related_name="copied_positions"
+    )
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
+    symbol = models.CharField(_("symbol"), max_length=48)
+    target = AmountField(_("target"), default=Decimal(0))
+    filled = AmountField(_("held"), default=Decimal(0))
+    average_entry_price = AmountField(_("average entry price"), null=True, blank=True)
+    realised_pnl = AmountField(_("realised PnL"), default=Decimal(0))
+    fees = AmountField(_("fees"), default=Decimal(0))
+    leverage = AmountField(_("leverage"), null=True, blank=True)
+    opened_at = models.DateTimeField(_("opened at"), null=True, blank=True)
+    entered_quantity = AmountField(
+        default=Decimal(0), help_text="Entry quantity of the current round trip, unsigned."
+    )
+    entered_value = AmountField(default=Decimal(0), help_text="Sum of entry quantity × price.")
+    exited_quantity = AmountField(default=Decimal(0))
+    exited_value = AmountField(default=Decimal(0))
+    round_trip_pnl = AmountField(default=Decimal(0))
+    round_trip_fees = AmountField(default=Decimal(0))
+    version = models.PositiveIntegerField(default=0, help_text="Compare-and-set counter.")
+    changed_at = models.DateTimeField(_("changed at"))
+
+    class Meta:
+        verbose_name = _("copied position")
+        verbose_name_plural = _("copied positions")
+        constraints = [
+            models.UniqueConstraint(fields=["subscription", "symbol"], name="copied_once"),
+        ]
+        indexes = [models.Index(fields=["account", "symbol"], name="copied_account")]
+
+    def __str__(self) -> str:
+        return f"{self.filled} {self.symbol}"
+
+
+class Trade(TenantModel):
+    """A round trip of a copied position, from flat to flat."""
+
+    customer_path = "customer_id"
+
+    copied_position = models.ForeignKey(
+        CopiedPosition, on_delete=models.PROTECT, related_name="trades"
+    )
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="trades")
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="trades")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
+    symbol = models.CharField(_("symbol"), max_length=48)
+    direction = models.CharField(_("direction"), max_length=8)
+    quantity = AmountField(_("quantity"))
+    entry_price = AmountField(_("entry price"))
+    exit_price = AmountField(_("exit price"))
+    realised_pnl = AmountField(_("realised PnL"), help_text=_("Before fees."))
+    fees = AmountField(_("fees"))
+    opened_at = models.DateTimeField(_("opened at"))
+    closed_at = models.DateTimeField(_("closed at"))
+
+    class Meta:
+        verbose_name = _("trade")
+        verbose_name_plural = _("trades")
+        indexes = [models.Index(fields=["tenant", "closed_at"], name="trade_recent")]
+
+    def __str__(self) -> str:
+        return f"{self.direction} {self.symbol} {self.realised_pnl}"
+
+
+class Position(TenantModel):
+    """What the exchange says the account holds in one symbol and side. Signed quantity."""
+
+    customer_path = "account__customer_id"
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.CASCADE, related_name="positions")
+    symbol = models.CharField(_("symbol"), max_length=48)
+    position_side = models.CharField(_("position side"), max_length=8, default="net")
+    quantity = AmountField(_("quantity"))
+    average_price = AmountField(_("average price"), null=True, blank=True)
+    mark_price = AmountField(_("mark price"), null=True, blank=True)
+    unrealised_pnl = AmountField(_("unrealised PnL"), null=True, blank=True)
+    leverage = AmountField(_("leverage"), null=True, blank=True)
+    margin_mode = models.CharField(_("margin mode"), max_length=12, blank=True)
+    liquidation_price = AmountField(_("liquidation price"), null=True, blank=True)
+    updated_at = models.DateTimeField(_("updated at"))
+
+    class Meta:
+        verbose_name = _("exchange position")
+        verbose_name_plural = _("exchange positions")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "symbol", "position_side"], name="position_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} {self.symbol}"
+
+
+class Balance(TenantModel):
+    """What the exchange says the account owns in one currency."""
+
+    customer_path = "account__customer_id"
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.CASCADE, related_name="balances")
+    currency = models.CharField(_("currency"), max_length=16)
+    equity = AmountField(_("equity"))
+    available = AmountField(_("available"))
+    updated_at = models.DateTimeField(_("updated at"))
+
+    class Meta:
+        verbose_name = _("balance")
+        verbose_name_plural = _("balances")
+        constraints = [
+            models.UniqueConstraint(fields=["account", "currency"], name="balance_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.equity} {self.currency}"
+
+
+class InstrumentSetting(TenantModel):
+    """The leverage that the venue confirmed for an account, symbol and margin mode."""
+
+    customer_path = "account__customer_id"
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.CASCADE, related_name="+")
+    symbol = models.CharField(_("symbol"), max_length=48)
+    margin_mode = models.CharField(_("margin mode"), max_length=12)
+    leverage = AmountField(_("leverage"))
+    confirmed_at = models.DateTimeField(_("confirmed at"))
+
+    class Meta:
+        verbose_name = _("instrument setting")
+        verbose_name_plural = _("instrument settings")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "symbol", "margin_mode"], name="instrument_setting_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.leverage}×"

@@ -1,0 +1,87 @@
+"""Reasons in the reader's language."""
+
+from collections.abc import Mapping
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from trading.domain.reasons import ReasonCode
+
+_TEXTS: dict[ReasonCode, str] = {
+    ReasonCode.SIGNAL_EXPIRED: gettext_noop("The signal was too old to open a position."),
+    ReasonCode.PLATFORM_HALTED: gettext_noop("Trading is halted on the whole platform."),
+    ReasonCode.TENANT_HALTED: gettext_noop("Trading is halted for your provider."),
+    ReasonCode.STRATEGY_HALTED: gettext_noop("Trading is halted for this strategy."),
+    ReasonCode.CUSTOMER_HALTED: gettext_noop("Trading is halted for this customer."),
+    ReasonCode.ENTRIES_STOPPED: gettext_noop("Only exits are allowed at the moment."),
+    ReasonCode.CONTROL_STALE: gettext_noop(
+        "The kill switch could not be read in time, so nothing was opened."
+    ),
+    ReasonCode.STRATEGY_NOT_ACTIVE: gettext_noop("The strategy is not active."),
+    ReasonCode.SUBSCRIPTION_PAUSED: gettext_noop("Copying is paused: only exits are followed."),
+    ReasonCode.ACCOUNT_NOT_ACTIVE: gettext_noop("The exchange account is paused or closed."),
+    ReasonCode.ACCOUNT_UNHEALTHY: gettext_noop(
+        "The exchange account has a problem that must be solved first."
+    ),
+    ReasonCode.CUSTOMER_NOT_ACTIVE: gettext_noop("The customer is suspended."),
+    ReasonCode.SYMBOL_NOT_ALLOWED: gettext_noop("The strategy does not copy %(symbol)s."),
+    ReasonCode.SYMBOL_NOT_LISTED: gettext_noop("%(venue)s does not list %(symbol)s."),
+    ReasonCode.LEVERAGE_TOO_HIGH: gettext_noop(
+        "The signal's leverage of %(leverage)s is above the limit of %(limit)s."
+    ),
+    ReasonCode.PRICE_UNKNOWN: gettext_noop("There was no current price for %(symbol)s."),
+    ReasonCode.BALANCE_UNKNOWN: gettext_noop("The account's balance is not known yet."),
+    ReasonCode.INSUFFICIENT_BALANCE: gettext_noop(
+        "The order needs %(needed)s %(currency)s, only %(available)s are available."
+    ),
+    ReasonCode.LEADER_SIZE_UNKNOWN: gettext_noop(
+        "The signal does not say the leader's size, which this sizing mode needs."
+    ),
+    ReasonCode.LEADER_EQUITY_UNKNOWN: gettext_noop(
+        "The signal does not say the leader's equity, which this sizing mode needs."
+    ),
+    ReasonCode.BELOW_MINIMUM_SIZE: gettext_noop(
+        "The size of %(size)s is below the exchange's minimum of %(minimum)s; "
+        "it is carried over to the next signal."
+    ),
+    ReasonCode.ABOVE_MAXIMUM_SIZE: gettext_noop(
+        "The size of %(size)s is above the exchange's maximum of %(maximum)s."
+    ),
+    ReasonCode.NOTHING_TO_REDUCE: gettext_noop("There is no position to reduce."),
+    ReasonCode.ALREADY_AT_TARGET: gettext_noop("The position is already as it should be."),
+    ReasonCode.OPPOSITE_POSITION: gettext_noop(
+        "Another copied strategy holds the opposite side of %(symbol)s on this account."
+    ),
+    ReasonCode.CLOSE_LEG_UNFINISHED: gettext_noop(
+        "The old position could not be closed, so the opposite one was not opened."
+    ),
+    ReasonCode.VENUE_REJECTED: gettext_noop("The exchange refused: %(message)s (%(code)s)"),
+    ReasonCode.CREDENTIALS_REFUSED: gettext_noop(
+        "The exchange refused the API key: %(message)s (%(code)s)"
+    ),
+    ReasonCode.LEVERAGE_NOT_SET: gettext_noop(
+        "The leverage %(leverage)s could not be set: %(message)s (%(code)s)"
+    ),
+    ReasonCode.NOT_PLACED: gettext_noop(
+        "The exchange did not answer, and the order was proven not to be there."
+    ),
+    ReasonCode.OUTCOME_UNKNOWN: gettext_noop(
+        "The exchange did not answer clearly; the outcome is being looked up."
+    ),
+    ReasonCode.CANCELLED_BY_VENUE: gettext_noop("The exchange cancelled the order."),
+    ReasonCode.RATE_LIMITED: gettext_noop("The exchange's rate limit was reached."),
+}
+
+
+def reason_text(code: str, params: Mapping[str, object] | None = None) -> str:
+    """The sentence for a reader; a code without a text here shows itself. Empty for no code."""
+    if not code:
+        return ""
+    try:
+        template = _TEXTS[ReasonCode(code)]
+    except (ValueError, KeyError):
+        return code
+    try:
+        return _(template) % dict(params or {})
+    except KeyError:
+        return _(template)

@@ -1,0 +1,6 @@
+"""Django signals that this app declares."""
+
+from django.dispatch import Signal
+
+fanout_settled = Signal()
+"""Every follower of a trading signal has an outcome, or time is up. Sent with `signal`."""
