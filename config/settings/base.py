@@ -8,8 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from config.settings.env import Env
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-VAR_DIR = BASE_DIR / "var"
 env = Env()
+# Everything that a run writes lives here; another directory makes an independent second run.
+VAR_DIR = Path(env.text("VAR_DIR", default=str(BASE_DIR / "var"))).absolute()
 
 # --- applications -------------------------------------------------------------------------
 

@@ -41,7 +41,9 @@ class Env:
 
     def items(self, name: str, *, default: str | object = _MISSING) -> list[str]:
         """A comma-separated list without empty items."""
-        return [part.strip() for part in self.text(name, default=default).split(",") if part.strip()]
+        return [
+            part.strip() for part in self.text(name, default=default).split(",") if part.strip()
+        ]
 
     def db_config(self, url: str) -> dict:
         return environ.Env.db_url_config(url)

@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from config.settings.base import *  # noqa: F403
 from config.settings.base import VAR_DIR, channel_layer_from, database_from, env
 
-VAR_DIR.mkdir(mode=0o700, exist_ok=True)
+VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _kept(name: str, make) -> str:
@@ -42,7 +42,9 @@ DATABASES = {
 REDIS_URL = env.text("REDIS_URL", default=f"unix://{VAR_DIR / 'valkey.sock'}")
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CHANNEL_LAYERS = channel_layer_from(REDIS_URL)
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+}
 
 EMAIL_BACKEND = env.text(
     "EMAIL_BACKEND", default="django.core.mail.backends.filebased.EmailBackend"

@@ -1,18 +1,33 @@
 """Tests: the same code paths as local, throw-away state, cheap password hashing.
 
-The runner (`make test`, `make test-services`) gives DATABASE_URL and REDIS_URL.
+Each run has a directory of its own, so that two runs in one checkout never meet. Its path is
+left in the environment for the processes that a test starts; `make test-services` gives
+DATABASE_URL and REDIS_URL, otherwise it is SQLite and a Valkey that tests/conftest.py starts.
 """
 
-from cryptography.fernet import Fernet
+import atexit
+import os
+import shutil
+import tempfile
 
-from config.settings.base import *  # noqa: F403
-from config.settings.base import VAR_DIR, VENUES, channel_layer_from, database_from, env
+if "VAR_DIR" not in os.environ:
+    os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="tandem-test-")
+    atexit.register(shutil.rmtree, os.environ["VAR_DIR"], ignore_errors=True)
 
-VAR_DIR.mkdir(mode=0o700, exist_ok=True)
+from config.settings.base import *  # noqa: F403  (base reads VAR_DIR)
+from config.settings.base import (
+    PAPER_EXCHANGE_URL,
+    VAR_DIR,
+    VENUES,
+    channel_layer_from,
+    database_from,
+    env,
+)
 
 DEBUG = False
-SECRET_KEY = "only-for-tests-" + "x" * 50  # noqa: S105  (a throw-away database's key)
-FIELD_ENCRYPTION_KEY = [Fernet.generate_key().decode()]
+SECRET_KEY = "only-for-tests-" + "x" * 50
+# Fixed, because the processes that a test starts must read what the test wrote.
+FIELD_ENCRYPTION_KEY = ["b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMzI="]
 ALLOWED_HOSTS = ["*"]
 
 DATABASES = {
@@ -34,4 +49,9 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-VENUES["paper"] = {"label": "Paper", "adapter": "okx", "rest_url": "", "simulated": True}
+VENUES["paper"] = {
+    "label": "Paper",
+    "adapter": "okx",
+    "rest_url": PAPER_EXCHANGE_URL,
+    "simulated": True,
+}
