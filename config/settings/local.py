@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 
 from config.settings.base import *  # noqa: F403
 from config.settings.base import VAR_DIR, channel_layer_from, database_from, env
+from config.settings.paths import socket_path
 
 VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -38,8 +39,8 @@ DATABASES = {
     )
 }
 
-# The supervisor starts a Valkey here when REDIS_URL is not given; sockets need short paths.
-REDIS_URL = env.text("REDIS_URL", default=f"unix://{VAR_DIR / 'valkey.sock'}")
+# The supervisor starts a Valkey here when REDIS_URL is not given.
+REDIS_URL = env.text("REDIS_URL", default=f"unix://{socket_path(VAR_DIR, 'valkey.sock')}")
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CHANNEL_LAYERS = channel_layer_from(REDIS_URL)
 CACHES = {

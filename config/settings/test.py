@@ -23,6 +23,7 @@ from config.settings.base import (
     database_from,
     env,
 )
+from config.settings.paths import socket_path
 
 DEBUG = False
 SECRET_KEY = "only-for-tests-" + "x" * 50
@@ -39,7 +40,7 @@ DATABASES = {
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test_tandem.sqlite3")}
 
-REDIS_URL = env.text("REDIS_URL", default=f"unix://{VAR_DIR / 'test-valkey.sock'}")
+REDIS_URL = env.text("REDIS_URL", default=f"unix://{socket_path(VAR_DIR, 'valkey.sock')}")
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CHANNEL_LAYERS = channel_layer_from(REDIS_URL)
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
