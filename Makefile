@@ -1,0 +1,112 @@
+# Every target explains itself: `make help`.
+
+PYTHON ?= python3
+PORT ?= 8000
+ARGS ?=
+N ?=
+TEST_DATABASE_URL ?= mysql://root@127.0.0.1:3306/tandem
+TEST_REDIS_URL ?= redis://127.0.0.1:6379/9
+
+BIN := .venv/bin
+RUN := $(BIN)/python
+UV := $(shell command -v uv 2>/dev/null)
+ifdef UV
+INSTALL := $(UV) pip install --quiet --python $(RUN) --require-hashes
+else
+INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
+endif
+LOCK = $(UV) pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-reset smoke test test-services lint format messages lock bench-paper clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- install: each stamp is newer than the lock file that it installed -----------------------
+
+$(RUN):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; choose one with PYTHON=python3.12"; exit 1; }
+ifdef UV
+	$(UV) venv --quiet --python $(PYTHON) .venv
+else
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make virtual environments (on Debian: apt install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv .venv
+endif
+
+.venv/.base: requirements/base.txt | $(RUN)
+ifndef UV
+	@$(RUN) -m pip --version >/dev/null 2>&1 || $(RUN) -m ensurepip >/dev/null
+endif
+	$(INSTALL) -r requirements/base.txt
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.base
+	$(INSTALL) -r requirements/dev.txt
+	@touch $@
+
+.venv/.mysql: requirements/mysql.txt .venv/.base
+	@$(RUN) -c 'import MySQLdb' 2>/dev/null || pkg-config --exists libmariadb 2>/dev/null || \
+		pkg-config --exists mysqlclient 2>/dev/null || \
+		{ echo "mysqlclient is built here and needs a compiler and the client headers"; \
+		  echo "(on Debian: apt install build-essential pkg-config default-libmysqlclient-dev)"; exit 1; }
+	$(INSTALL) -r requirements/mysql.txt
+	@touch $@
+
+setup: .venv/.base .venv/.dev ## Install into .venv all that running and testing need (uv if present, else pip)
+
+# --- run -------------------------------------------------------------------------------------
+
+demo: .venv/.base ## Start everything with invented firms, followers and a trading leader (PORT=8000); Ctrl-C ends it
+	@$(RUN) manage.py demo --port $(PORT) $(ARGS)
+
+demo-reset: ## Forget the demo: its database, Valkey and paper exchange under var/
+	@$(RUN) manage.py demo --reset
+
+smoke: .venv/.base ## One signal to 60 followers on free ports; compare our books with the exchange's
+	@$(RUN) manage.py smoke $(ARGS)
+
+# --- check -----------------------------------------------------------------------------------
+
+test: .venv/.dev ## Run the tests on SQLite and a private Valkey (ARGS="tests/processes -k restart")
+	$(RUN) -m pytest $(ARGS)
+
+test-services: .venv/.dev .venv/.mysql ## Run the tests on MariaDB and Redis that are there (TEST_DATABASE_URL=, TEST_REDIS_URL=)
+	@$(RUN) -m tests.services $(TEST_DATABASE_URL) $(TEST_REDIS_URL)
+	DATABASE_URL=$(TEST_DATABASE_URL) REDIS_URL=$(TEST_REDIS_URL) $(RUN) -m pytest $(ARGS)
+
+lint: .venv/.dev ## ruff, mypy, import-linter, migrations, deployment check, translations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(RUN) manage.py makemigrations --check --dry-run
+	@$(RUN) -m tests.deploy_check
+	@$(RUN) -m tests.messages --check
+
+format: .venv/.dev ## Format the code and fix what can be fixed by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+messages: .venv/.dev ## Compile the translations (needs gettext); the results are committed
+	$(RUN) -m tests.messages
+
+lock: ## Resolve requirements/*.in into *.txt with hashes (needs uv; ARGS=--upgrade)
+ifndef UV
+	@echo "make lock needs uv"; exit 1
+endif
+	$(LOCK) requirements/base.in -o requirements/base.txt
+	$(LOCK) requirements/mysql.in -o requirements/mysql.txt
+	$(LOCK) requirements/dev.in -o requirements/dev.txt
+
+# --- measure ---------------------------------------------------------------------------------
+
+bench-paper: .venv/.dev ## How many orders a second the paper exchange itself can take
+	@$(RUN) -m tests.bench.paper $(ARGS)
+
+clean: ## Remove caches and state; keeps .venv
+	rm -rf var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
