@@ -92,6 +92,14 @@ def amount_to_db(amount: Decimal) -> str:
     return format(plain(exact), "f")
 
 
+def rounded(amount: Decimal) -> Decimal:
+    """A derived figure (an average, a share) at the 18 decimals that are stored, halves to even.
+
+    For what has no exact decimal form only; what the venue reports is stored as it is.
+    """
+    return amount.quantize(_AMOUNT_QUANTUM, decimal.ROUND_HALF_EVEN)
+
+
 class SecretError(Exception):
     """A stored secret cannot be opened: wrong key, or moved from another row or field."""
 

@@ -1,0 +1,70 @@
+"""What to conclude about an order whose outcome is unknown. Pure: looks at evidence and time.
+
+A placement is only ever looked up, never repeated. NOT_PLACED needs the venue to deny knowledge
+MIN_MISSES times over MIN_WATCH after the deadline at which it would have discarded the request;
+failed look-ups are no evidence. A NOT_PLACED order stays watched for WATCH_AFTER.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+DEADLINE_MARGIN = timedelta(seconds=2)
+MIN_MISSES = 5
+MIN_WATCH = timedelta(seconds=30)
+WATCH_AFTER = timedelta(minutes=15)
+WATCH_INTERVAL = timedelta(seconds=60)
+_BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 3.0, 5.0)
+_WORKING_BACKOFF_SECONDS = (0.2, 0.4, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class Conclusion(StrEnum):
+    WAIT = "wait"
+    NOT_PLACED = "not_placed"
+    STOP_WATCHING = "stop_watching"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    conclusion: Conclusion
+    next_look_at: datetime | None
+    watch_until: datetime | None = None
+
+
+def lookup_delay(checks: int) -> timedelta:
+    """Pause before the next look-up of an unclear order, after so many."""
+    return timedelta(seconds=_BACKOFF_SECONDS[min(checks, len(_BACKOFF_SECONDS) - 1)])
+
+
+def working_delay(checks: int) -> timedelta:
+    """Pause before the next look at an order that is on the book."""
+    steps = _WORKING_BACKOFF_SECONDS
+    return timedelta(seconds=steps[min(checks, len(steps) - 1)])
+
+
+def counts_as_miss(*, now: datetime, deadline_at: datetime) -> bool:
+    """An absent answer proves something only when the request can no longer be accepted."""
+    return now > deadline_at + DEADLINE_MARGIN
+
+
+def judge_absence(
+    *, now: datetime, deadline_at: datetime, checks: int, misses: int, thorough: bool
+) -> Verdict:
+    """After another look-up that did not find the order.
+
+    `misses` includes this one if it counted; `thorough` says that this one also searched working
+    orders, history and fills, without which nothing is concluded.
+    """
+    proven = thorough and misses >= MIN_MISSES and now >= deadline_at + DEADLINE_MARGIN + MIN_WATCH
+    if proven:
+        return Verdict(Conclusion.NOT_PLACED, now + WATCH_INTERVAL, now + WATCH_AFTER)
+    return Verdict(Conclusion.WAIT, now + lookup_delay(checks))
+
+
+def judge_watched(*, now: datetime, watch_until: datetime) -> Verdict:
+    """A NOT_PLACED order was looked up again and is still absent."""
+    if now >= watch_until:
+        return Verdict(Conclusion.STOP_WATCHING, None)
+    return Verdict(Conclusion.WAIT, now + WATCH_INTERVAL)

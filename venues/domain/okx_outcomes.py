@@ -1,0 +1,91 @@
+"""What an OKX answer to a placement proves. Pure; the table comes from OKX's documentation.
+
+Rule: accepted only with sCode 0 and a non-empty order id; rejected only by a code on the
+definite list; everything else, however it looks, is unknown and must be looked up.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from venues.domain.types import Placement, PlacementResult, RejectKind
+
+# The request never became an order.
+_CREDENTIAL_CODES = frozenset(
+    "50100 50101 50102 50103 50104 50105 50106 50107 50108 50109 50110 50111 50112 50113 50114"
+    " 50119 50120 50121".split()
+)
+_RATE_LIMIT_CODES = frozenset(["50011", "50061"])
+_LATE_CODES = frozenset(["50036", "50037"])
+_ORDER_CODES = frozenset(
+    "50002 50006 50014 50015 50024"  # malformed request
+    " 51000 51001 51003 51006 51008 51010 51020 51100 51121 51127 51131 51137 51138 51169 51170"
+    " 51174 51202 51205".split()
+)
+# A live order already carries this client id: ours, from an earlier delivery. Look it up.
+DUPLICATE_CODES = frozenset(["50071", "51016"])
+
+
+def _definite(code: str) -> RejectKind | None:
+    if code in _ORDER_CODES:
+        return RejectKind.ORDER
+    if code in _CREDENTIAL_CODES:
+        return RejectKind.CREDENTIALS
+    if code in _RATE_LIMIT_CODES:
+        return RejectKind.RATE_LIMIT
+    if code in _LATE_CODES:
+        return RejectKind.LATE
+    return None
+
+
+def _unknown(code: str, message: str) -> Placement:
+    return Placement(PlacementResult.UNKNOWN, code=code[:32], message=message[:200])
+
+
+def classify_placement(body: bytes, client_order_id: str) -> Placement:
+    """The outcome of one placement from the raw response body, whatever its HTTP status."""
+    try:
+        answer: Any = json.loads(body)
+    except (ValueError, UnicodeDecodeError):
+        return _unknown("unreadable", "the answer is not JSON")
+    if not isinstance(answer, dict) or not isinstance(answer.get("code"), str):
+        return _unknown("unreadable", "the answer has no code")
+    code: str = answer["code"]
+    message = answer.get("msg")
+    text = message if isinstance(message, str) else ""
+    rows = answer.get("data")
+    row = rows[0] if isinstance(rows, list) and len(rows) == 1 else None
+    if isinstance(row, dict) and isinstance(row.get("sCode"), str):
+        return _classify_row(row, client_order_id)
+    if code in {"0", "1", "2"}:
+        return _unknown(code, "the answer names no order")
+    kind = _definite(code)
+    if kind is None:
+        return _unknown(code, text)
+    return Placement(PlacementResult.REJECTED, code=code, message=text[:200], reject_kind=kind)
+
+
+def _classify_row(row: dict[str, Any], client_order_id: str) -> Placement:
+    code: str = row["sCode"]
+    message = row.get("sMsg")
+    text = message if isinstance(message, str) else ""
+    if code == "0":
+        order_id = row.get("ordId")
+        if not isinstance(order_id, str) or not order_id:
+            return _unknown("0", "success without an order id")
+        if row.get("clOrdId") not in (None, "", client_order_id):
+            return _unknown("0", "the answer is about another order")
+        return Placement(PlacementResult.ACCEPTED, venue_order_id=order_id)
+    kind = _definite(code)
+    if kind is None:
+        return _unknown(code, text)
+    return Placement(PlacementResult.REJECTED, code=code, message=text[:200], reject_kind=kind)
+
+
+def is_credential_code(code: str) -> bool:
+    return code in _CREDENTIAL_CODES
+
+
+def is_rate_limit_code(code: str) -> bool:
+    return code in _RATE_LIMIT_CODES

@@ -1,0 +1,102 @@
+"""The one interface to every venue. Adapters live beside it; `gateway_for` picks by settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from django.conf import settings
+
+from venues.domain.types import (
+    AccountConfig,
+    BalanceSnapshot,
+    Credentials,
+    FillSnapshot,
+    Instrument,
+    Lookup,
+    OrderRequest,
+    OrderSnapshot,
+    Placement,
+    PositionSnapshot,
+)
+
+
+class Gateway(Protocol):
+    """Coroutines run on the process's venue loop (venues.runtime). None retries by itself.
+
+    Every method but `place_order` and `find_order` raises VenueError; those two report what
+    they learnt, because for them an unclear answer is an answer.
+    """
+
+    async def load_instruments(self) -> dict[str, Instrument]:
+        """All live and dead instruments by unified symbol."""
+
+    async def last_price(self, symbol: str) -> Decimal: ...
+
+    async def place_order(self, credentials: Credentials, request: OrderRequest) -> Placement:
+        """Send once. Never raises for what the venue or the network does."""
+
+    async def cancel_order(
+        self, credentials: Credentials, *, symbol: str, client_order_id: str
+    ) -> None:
+        """Ask for a cancellation; only the venue's later state proves it."""
+
+    async def find_order(
+        self, credentials: Credentials, *, symbol: str, client_order_id: str
+    ) -> Lookup:
+        """By client order id. ABSENT only when the venue says that it does not know it."""
+
+    async def search_order(
+        self, credentials: Credentials, *, symbol: str, client_order_id: str
+    ) -> Lookup:
+        """The thorough way: working orders, history and fills. ABSENT only if all answered."""
+
+    async def open_orders(self, credentials: Credentials) -> list[OrderSnapshot]: ...
+
+    async def order_fills(
+        self, credentials: Credentials, *, symbol: str, venue_order_id: str
+    ) -> list[FillSnapshot]: ...
+
+    async def positions(self, credentials: Credentials) -> list[PositionSnapshot]:
+        """Open positions only."""
+
+    async def balances(self, credentials: Credentials) -> list[BalanceSnapshot]: ...
+
+    async def account_config(self, credentials: Credentials) -> AccountConfig: ...
+
+    async def set_leverage(
+        self,
+        credentials: Credentials,
+        *,
+        symbol: str,
+        leverage: Decimal,
+        margin_mode: str,
+        position_sides: Sequence[str],
+    ) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+GatewayFactory = Callable[[str, Mapping], Gateway]
+
+
+class UnknownVenueError(LookupError):
+    """The settings do not name this venue."""
+
+
+def make_gateway(venue: str) -> Gateway:
+    """A new gateway for a venue of settings.VENUES; use venues.runtime.gateway_for instead."""
+    from venues.okx import OkxGateway  # ccxt takes a second to import; only callers pay
+
+    adapters: dict[str, Callable[[str, Mapping], Gateway]] = {"okx": OkxGateway}
+    try:
+        entry = settings.VENUES[venue]
+    except KeyError as error:
+        raise UnknownVenueError(f"No venue is called {venue!r}.") from error
+    return adapters[entry["adapter"]](venue, entry)
+
+
+def venue_choices() -> list[tuple[str, str]]:
+    """Venues of this installation for forms: key and label."""
+    return [(key, str(entry["label"])) for key, entry in settings.VENUES.items()]
