@@ -2,6 +2,7 @@ from customers.models.accounts import Credential, EncryptionCanary, ExchangeAcco
 from customers.models.api_keys import ApiKey, IdempotencyRecord
 from customers.models.base import TenantModel
 from customers.models.events import AudienceCounter, AuditEntry, Event, Lease
+from customers.models.login_failures import LoginFailure
 from customers.models.people import (
     Customer,
     CustomerUser,
@@ -23,6 +24,7 @@ __all__ = [
     "ExchangeAccount",
     "IdempotencyRecord",
     "Lease",
+    "LoginFailure",
     "Membership",
     "Partner",
     "Tenant",
