@@ -116,12 +116,14 @@ def start_paper_exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         token = secrets.token_hex(16)
         log_path = tmp_path_factory.mktemp("paper") / "log"
         argv = [
-            *(sys.executable, str(django_settings.BASE_DIR / "manage.py"), "paper_exchange"),
+            *(sys.executable, "-m", "venues.paper"),
             *("--host", LOOPBACK, "--port", str(port), "--feed", feed),
             *("--control-token", token, *arguments),
         ]
         with log_path.open("wb") as log:
-            process = subprocess.Popen(launched(argv), stdout=log, stderr=log)
+            process = subprocess.Popen(
+                launched(argv), stdout=log, stderr=log, cwd=django_settings.BASE_DIR
+            )
         processes.append(process)
         url = f"http://{LOOPBACK}:{port}"
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from django.conf import settings
+
 from config.supervisor.launch import launched
 
 LOG_BYTES_KEPT = 20_000_000
@@ -58,6 +60,7 @@ class Child:
         with self.log_path.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *launched(self.spec.argv),
+                cwd=settings.BASE_DIR,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

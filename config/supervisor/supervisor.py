@@ -6,7 +6,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -45,7 +45,7 @@ def only_one(state_dir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _print_line(text: str) -> None:
+def print_line(text: str) -> None:
     print(f"{datetime.now():%H:%M:%S}  {text}", flush=True)  # noqa: DTZ005  (the console's own time)
 
 
@@ -57,7 +57,7 @@ class Supervisor:
         specs: Sequence[ChildSpec],
         *,
         state_dir: Path,
-        say: Callable[[str], None] = _print_line,
+        say: Callable[[str], None] = print_line,
     ) -> None:
         self.log_dir = state_dir / "log"
         self.run_dir = state_dir / "run"
@@ -83,20 +83,18 @@ class Supervisor:
                     await child.start()
                 await asyncio.gather(*(child.wait_ready() for child in members))
                 for child in members:
-                    took = time.monotonic() - child.started_at
-                    self.say(f"{child.spec.name:<16} up     pid {child.pid}  ({took:.1f} s)")
-                    self._watchers.append(asyncio.create_task(self._watch(child)))
+                    self._now_up(child)
         except BaseException:
             await self.stop()
             raise
 
-    async def run(self) -> None:
-        """Return at the first SIGINT or SIGTERM."""
-        loop = asyncio.get_running_loop()
-        asked = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, asked.set)
-        await asked.wait()
+    async def add(self, spec: ChildSpec) -> None:
+        """Start one more child beside the running ones; its stage says when it is ended."""
+        child = Child(spec, log_dir=self.log_dir, run_dir=self.run_dir)
+        self.children = sorted([*self.children, child], key=lambda each: each.spec.stage)
+        await child.start()
+        await child.wait_ready()
+        self._now_up(child)
 
     async def stop(self) -> None:
         """End the stages in the opposite order: first what brings work, last what keeps it."""
@@ -112,6 +110,11 @@ class Supervisor:
         """What an impatient second Ctrl-C does."""
         for child in self.children:
             child.signal_group(signal.SIGKILL)
+
+    def _now_up(self, child: Child) -> None:
+        took = time.monotonic() - child.started_at
+        self.say(f"{child.spec.name:<16} up     pid {child.pid}  ({took:.1f} s)")
+        self._watchers.append(asyncio.create_task(self._watch(child)))
 
     async def _watch(self, child: Child) -> None:
         failures = 0
@@ -139,28 +142,42 @@ def _describe(code: int) -> str:
     return f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
 
 
+async def nothing_more(supervisor: Supervisor) -> None:
+    """The default for what follows a start."""
+
+
 async def supervise(
     specs: Sequence[ChildSpec],
     *,
     state_dir: Path,
-    on_started: Callable[[], None] = lambda: None,
-    say: Callable[[str], None] = _print_line,
+    after_start: Callable[[Supervisor], Awaitable[None]] = nothing_more,
+    say: Callable[[str], None] = print_line,
 ) -> None:
-    """Start, run until a signal, end in order. Returns normally: the exit code is 0."""
+    """Start, run until SIGINT or SIGTERM, end in order. Returns normally: the exit code is 0."""
     supervisor = Supervisor(specs, state_dir=state_dir, say=say)
     loop = asyncio.get_running_loop()
-    started = asyncio.create_task(supervisor.start())
+    asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, started.cancel)
+        loop.add_signal_handler(number, asked.set)
+
+    async def bring_up() -> None:
+        await supervisor.start()
+        await after_start(supervisor)
+
+    starting = asyncio.create_task(bring_up())
+    end = asyncio.create_task(asked.wait())
     try:
-        await started
-    except asyncio.CancelledError:
-        say("stopped while starting")
-        return
-    on_started()
-    await supervisor.run()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, supervisor.kill_all)
-    say("stopping (again to kill)")
-    await supervisor.stop()
-    say("stopped")
+        await asyncio.wait({starting, end}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+        else:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+        await end
+    finally:
+        end.cancel()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, supervisor.kill_all)
+        say("stopping (again to kill)")
+        await supervisor.stop()
+        say("stopped")

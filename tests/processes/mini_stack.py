@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from config.supervisor.child import ChildSpec
-from config.supervisor.supervisor import only_one, supervise
+from config.supervisor.supervisor import Supervisor, only_one, supervise
 
 SLEEPER = """
 import os, signal, subprocess, sys, time
@@ -26,6 +26,10 @@ while True:
 """
 
 
+async def announce(supervisor: Supervisor) -> None:
+    print("READY", flush=True)
+
+
 def main(state_dir: Path, journal: Path) -> None:
     specs = [
         ChildSpec(
@@ -37,9 +41,7 @@ def main(state_dir: Path, journal: Path) -> None:
         for stage, name in ((0, "state"), (1, "work"))
     ]
     with only_one(state_dir):
-        asyncio.run(
-            supervise(specs, state_dir=state_dir, on_started=lambda: print("READY", flush=True))
-        )
+        asyncio.run(supervise(specs, state_dir=state_dir, after_start=announce))
 
 
 if __name__ == "__main__":
