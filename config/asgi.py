@@ -1,0 +1,28 @@
+"""The web process: HTTP by Django, WebSockets by notifications.routing."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from channels.routing import ProtocolTypeRouter
+from django.core.asgi import get_asgi_application
+from django.db import connections
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
+_http = get_asgi_application()
+
+from customers.services.keyring import encryption_key_verify  # noqa: E402  (needs the apps)
+from notifications.routing import application as _websocket  # noqa: E402
+
+
+def _verify() -> None:
+    try:
+        encryption_key_verify()
+    finally:
+        connections.close_all()
+
+
+# A server may import this inside its event loop, where Django refuses to query.
+with ThreadPoolExecutor(1) as _executor:
+    _executor.submit(_verify).result()
+
+application = ProtocolTypeRouter({"http": _http, "websocket": _websocket})
