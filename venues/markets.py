@@ -90,6 +90,13 @@ def known_symbols(venue: str) -> frozenset[str] | None:
     return frozenset(market.instruments)
 
 
+def known_instrument(venue: str, symbol: str) -> Instrument | None:
+    """One instrument from memory, as `known_symbols`. Never blocks."""
+    if known_symbols(venue) is None:
+        return None
+    return _market(venue).instruments.get(symbol)
+
+
 def _load_quietly(venue: str) -> None:
     try:
         instruments(venue)
