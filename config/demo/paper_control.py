@@ -100,4 +100,6 @@ class PaperControl:
 
     def ledger(self, api_key: str = "") -> dict[str, list[dict[str, Any]]]:
         """Everything that was booked: `orders`, `fills` and `cash`, each row with its apiKey."""
-        return self.call("GET", f"ledger?apiKey={api_key}" if api_key else "ledger")
+        path = f"ledger?apiKey={api_key}" if api_key else "ledger"
+        rows: dict[str, list[dict[str, Any]]] = self.call("GET", path)
+        return rows

@@ -1,6 +1,7 @@
 """Settings shared by every environment. No secret and no insecure value has a default here."""
 
 from pathlib import Path
+from typing import Any
 
 from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
@@ -112,7 +113,7 @@ SQLITE_OPTIONS = {
 }
 
 
-def database_from(url: str) -> dict:
+def database_from(url: str) -> dict[str, Any]:
     """Django's database entry for a URL, with the options each backend needs here."""
     entry = env.db_config(url)
     if entry["ENGINE"].endswith("sqlite3"):
@@ -154,7 +155,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 # --- channels: STACK P1, without socket_timeout=None idle sockets die within seconds --------
 
 
-def channel_layer_from(redis_url: str) -> dict:
+def channel_layer_from(redis_url: str) -> dict[str, Any]:
     return {
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
@@ -170,7 +171,7 @@ def channel_layer_from(redis_url: str) -> dict:
 # --- venues -------------------------------------------------------------------------------
 
 # Each venue: the adapter that speaks its protocol and, when it is not the real one, its address.
-VENUES: dict[str, dict] = {
+VENUES: dict[str, dict[str, Any]] = {
     "okx": {"label": "OKX", "adapter": "okx", "rest_url": "", "simulated": False},
 }
 PAPER_EXCHANGE_URL = env.text("PAPER_EXCHANGE_URL", default="")

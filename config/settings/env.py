@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -45,5 +46,5 @@ class Env:
             part.strip() for part in self.text(name, default=default).split(",") if part.strip()
         ]
 
-    def db_config(self, url: str) -> dict:
-        return environ.Env.db_url_config(url)
+    def db_config(self, url: str) -> dict[str, Any]:
+        return dict(environ.Env.db_url_config(url))

@@ -5,6 +5,7 @@ conveniences and secrets kept in var/ are for one developer's machine.
 """
 
 import secrets
+from collections.abc import Callable
 
 from cryptography.fernet import Fernet
 
@@ -15,7 +16,7 @@ from config.settings.paths import socket_path
 VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _kept(name: str, make) -> str:
+def _kept(name: str, make: Callable[[], str]) -> str:
     """A secret that is made once and kept in var/, readable by its owner only."""
     path = VAR_DIR / name
     if not path.exists():
