@@ -2,7 +2,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from customers.fields import SecretField, SecretsMixin
-from customers.models import TenantModel
+from customers.models import Partner, TenantModel
 
 
 class SignalSource(SecretsMixin, TenantModel):
@@ -34,6 +34,15 @@ class SignalSource(SecretsMixin, TenantModel):
         default=60,
         help_text=_("An older signal opens nothing; exits always go."),
     )
+    partner = models.ForeignKey(
+        Partner,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="sources",
+        verbose_name=_("partner"),
+        help_text=_("Whose API keys may send signals into it; for sources of a partner only."),
+    )
     secret = SecretField(_("secret"), blank=True)
     previous_secret = SecretField(_("previous secret"), blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
@@ -61,7 +70,12 @@ class WebhookRejection(models.Model):
     delivery_id = models.CharField(_("delivery id"), max_length=128, blank=True)
     ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
     body_sha256 = models.CharField(_("SHA-256 of the body"), max_length=64, blank=True)
-    body_bytes = models.PositiveIntegerField(_("size (bytes)"), default=0)
+    body_bytes = models.PositiveBigIntegerField(_("size (bytes)"), default=0)
+    not_recorded = models.PositiveIntegerField(
+        _("not recorded before"),
+        default=0,
+        help_text=_("Refusals since the row before this one that were too many to keep."),
+    )
     received_at = models.DateTimeField(_("received at"))
 
     class Meta:
