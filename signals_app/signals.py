@@ -3,5 +3,5 @@
 from django.dispatch import Signal
 
 signal_accepted = Signal()
-"""A trading signal was stored. Sent inside its transaction with `signal`; receivers wake their
-work on commit and keep the request short."""
+"""A trading signal was stored. Sent inside its transaction with `trading_signal` (Django keeps the
+name `signal` for itself); receivers wake their work on commit and keep the request short."""

@@ -3,4 +3,5 @@
 from django.dispatch import Signal
 
 fanout_settled = Signal()
-"""Every follower of a trading signal has an outcome, or time is up. Sent with `signal`."""
+"""Every follower of a trading signal has an outcome, or time is up. Sent with `trading_signal`
+(Django keeps the name `signal` for itself)."""
