@@ -161,7 +161,9 @@ def channel_layer_from(redis_url: str) -> dict[str, Any]:
             "BACKEND": "channels_redis.core.RedisChannelLayer",
             "CONFIG": {
                 "hosts": [{"address": redis_url, "socket_timeout": None}],
-                "capacity": 100,
+                # Per process, not per socket, and dropped silently past it; a socket's own limit
+                # is in notifications.consumers, which also finds what was dropped.
+                "capacity": 1000,
                 "prefix": "tandem",
             },
         }
@@ -262,6 +264,10 @@ LOGGING = {
 # --- mail ---------------------------------------------------------------------------------
 
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", default="tandem@localhost")
+EMAIL_TIMEOUT = 10  # a mail server that hangs must not hold a worker
+
+# Whom a robot's URL may address; another one only for tests against a server of our own.
+DINGTALK_ORIGINS = env.items("DINGTALK_ORIGINS", default="https://oapi.dingtalk.com")
 
 # --- admin --------------------------------------------------------------------------------
 
