@@ -1,0 +1,12 @@
+"""When this app's periodic tasks run; merged into CELERY_BEAT_SCHEDULE."""
+
+SCHEDULE = {
+    "notifications: deliveries that are due": {
+        "task": "notifications.tasks.deliveries_sweep",
+        "schedule": 10.0,
+    },
+    "notifications: settled signals without a summary": {
+        "task": "notifications.tasks.summaries_sweep",
+        "schedule": 30.0,
+    },
+}

@@ -1,0 +1,45 @@
+"""Queue `notify`: the trading path never waits for any of this."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from customers.tenancy import system_scope
+from customers.wakeup import wake
+from notifications.models import Delivery
+from notifications.services import deliveries, fanout_summaries
+
+SWEPT_AT_ONCE = 200
+
+
+@shared_task(name="notifications.tasks.fanout_summarise")
+def fanout_summarise(*, signal_id: str, tenant_id: str) -> None:
+    fanout_summaries.fanout_summarise(signal_id=signal_id, tenant_id=tenant_id)
+
+
+@shared_task(name=deliveries.SEND_TASK)
+def delivery_send(*, delivery_id: str, tenant_id: str) -> None:
+    deliveries.delivery_send(delivery_id=delivery_id, tenant_id=tenant_id)
+
+
+@shared_task(name="notifications.tasks.deliveries_sweep")
+def deliveries_sweep() -> int:
+    """Wake what is due: retries, lost wake-ups, claims of processes that died."""
+    with system_scope("deliveries of all tenants that are due"):
+        due = list(
+            Delivery.objects.filter(status__in=deliveries.OPEN, due_at__lte=timezone.now())
+            .order_by("due_at")
+            .values_list("pk", "tenant_id")[:SWEPT_AT_ONCE]
+        )
+    for pk, tenant_id in due:
+        wake(deliveries.SEND_TASK, delivery_id=pk, tenant_id=tenant_id)
+    return len(due)
+
+
+@shared_task(name="notifications.tasks.summaries_sweep")
+def summaries_sweep() -> int:
+    """Make the summaries whose wake-up was lost."""
+    with system_scope("settled signals of all tenants without a summary"):
+        missing = fanout_summaries.settled_without_summary()
+    for signal_id, tenant_id in missing:
+        fanout_summaries.fanout_summarise(signal_id=signal_id, tenant_id=tenant_id)
+    return len(missing)
