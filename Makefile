@@ -13,7 +13,9 @@ UV := $(shell command -v uv 2>/dev/null)
 ifdef UV
 INSTALL := $(UV) pip install --quiet --python $(RUN) --require-hashes
 else
-INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
+# An environment that uv made has no pip.
+INSTALL := $(RUN) -c 'import pip' 2>/dev/null || $(RUN) -m ensurepip >/dev/null; \
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
 endif
 LOCK = $(UV) pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links $(ARGS)
@@ -38,14 +40,13 @@ else
 endif
 
 .venv/.base: requirements/base.txt | $(RUN)
-ifndef UV
-	@$(RUN) -m pip --version >/dev/null 2>&1 || $(RUN) -m ensurepip >/dev/null
-endif
-	$(INSTALL) -r requirements/base.txt
+	@echo 'installing requirements/base.txt'
+	@$(INSTALL) -r requirements/base.txt
 	@touch $@
 
 .venv/.dev: requirements/dev.txt .venv/.base
-	$(INSTALL) -r requirements/dev.txt
+	@echo 'installing requirements/dev.txt'
+	@$(INSTALL) -r requirements/dev.txt
 	@touch $@
 
 .venv/.mysql: requirements/mysql.txt .venv/.base
@@ -53,7 +54,8 @@ endif
 		pkg-config --exists mysqlclient 2>/dev/null || \
 		{ echo "mysqlclient is built here and needs a compiler and the client headers"; \
 		  echo "(on Debian: apt install build-essential pkg-config default-libmysqlclient-dev)"; exit 1; }
-	$(INSTALL) -r requirements/mysql.txt
+	@echo 'installing requirements/mysql.txt'
+	@$(INSTALL) -r requirements/mysql.txt
 	@touch $@
 
 setup: .venv/.base .venv/.dev ## Install into .venv all that running and testing need (uv if present, else pip)
