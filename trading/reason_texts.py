@@ -59,6 +59,10 @@ _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.CREDENTIALS_REFUSED: gettext_noop(
         "The exchange refused the API key: %(message)s (%(code)s)"
     ),
+    ReasonCode.KEY_CAN_WITHDRAW: gettext_noop(
+        "The API key may withdraw. Make one that can only read and trade."
+    ),
+    ReasonCode.KEY_CANNOT_TRADE: gettext_noop("The API key may not trade."),
     ReasonCode.LEVERAGE_NOT_SET: gettext_noop(
         "The leverage %(leverage)s could not be set: %(message)s (%(code)s)"
     ),

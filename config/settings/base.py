@@ -7,6 +7,10 @@ from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from config.settings.env import Env
+from customers import schedule as customers_schedule
+from notifications import schedule as notifications_schedule
+from signals_app import schedule as signals_schedule
+from trading import schedule as trading_schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = Env()
@@ -136,7 +140,8 @@ CELERY_TASK_ROUTES = {
     "signals_app.*": {"queue": "signals"},
     "trading.tasks.signal_*": {"queue": "signals"},
     "trading.tasks.shard_*": {"queue": "orders"},
-    "trading.tasks.order*": {"queue": "orders"},
+    "trading.tasks.orders_submit": {"queue": "orders"},
+    "trading.tasks.orders_check": {"queue": "sync"},
     "trading.tasks.account*": {"queue": "sync"},
     "notifications.*": {"queue": "notify"},
 }
@@ -148,6 +153,13 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 25.0
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # the sweep runs every two seconds
+CELERY_BEAT_SCHEDULE = {
+    **customers_schedule.SCHEDULE,
+    **signals_schedule.SCHEDULE,
+    **trading_schedule.SCHEDULE,
+    **notifications_schedule.SCHEDULE,
+}
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -169,6 +181,11 @@ def channel_layer_from(redis_url: str) -> dict[str, Any]:
         }
     }
 
+
+# --- fan-out ------------------------------------------------------------------------------
+
+# Into how many parts a small fan-out is cut: the number of worker processes that send orders.
+FANOUT_WORKERS = env.number("FANOUT_WORKERS", default=2)
 
 # --- venues -------------------------------------------------------------------------------
 

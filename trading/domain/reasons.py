@@ -40,6 +40,8 @@ class ReasonCode(StrEnum):
     # decided by sending
     VENUE_REJECTED = "venue_rejected"
     CREDENTIALS_REFUSED = "credentials_refused"
+    KEY_CAN_WITHDRAW = "key_can_withdraw"
+    KEY_CANNOT_TRADE = "key_cannot_trade"
     LEVERAGE_NOT_SET = "leverage_not_set"
     NOT_PLACED = "not_placed"
     OUTCOME_UNKNOWN = "outcome_unknown"

@@ -65,6 +65,12 @@ class Order(TenantModel):
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(
+        _("cancel requested at"),
+        null=True,
+        blank=True,
+        help_text=_("Asked for until the venue proves it."),
+    )
     check_at = models.DateTimeField(
         _("next look-up"), null=True, blank=True, help_text="Null: nothing to look up."
     )

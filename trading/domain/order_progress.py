@@ -1,0 +1,77 @@
+"""How an observation of the venue moves an order. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trading.domain.order_states import LIVE_STATES, OrderState, OrderTrigger, advance
+from venues.domain.types import VenueOrderState
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    trigger: OrderTrigger
+    from_state: OrderState
+    to_state: OrderState
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The steps in order, the state they lead to, and whether fills are still missing."""
+
+    steps: tuple[Step, ...]
+    state: OrderState
+    fills_missing: bool
+
+
+def counted_quantity(state: OrderState, quantity: Decimal, filled: Decimal) -> Decimal:
+    """The part of an order that its position's target counts on.
+
+    All of a live order, only what was filled of an ended one: so when an order ends unfilled the
+    target falls back to held + working, and a late twin raises it again.
+    """
+    return quantity if state in LIVE_STATES else filled
+
+
+def take_steps(
+    state: OrderState, triggers: list[OrderTrigger]
+) -> tuple[tuple[Step, ...], OrderState]:
+    """Apply triggers in order. Raises InvalidTransitionError."""
+    steps = []
+    for trigger in triggers:
+        following = advance(state, trigger)
+        steps.append(Step(trigger, state, following))
+        state = following
+    return tuple(steps), state
+
+
+def observe(
+    *,
+    state: OrderState,
+    quantity: Decimal,
+    filled_before: Decimal,
+    filled_now: Decimal,
+    venue_state: VenueOrderState,
+    venue_filled: Decimal,
+) -> Progress:
+    """Steps for an order that the venue shows.
+
+    `filled_now` sums the fills that we hold by trade id. Books follow fills, not the venue's
+    running total: an order ends only when its fills are all here.
+    """
+    triggers: list[OrderTrigger] = []
+    if state in (OrderState.SENDING, OrderState.UNKNOWN, OrderState.NOT_PLACED):
+        triggers.append(OrderTrigger.ACCEPT)
+    complete = filled_now >= venue_filled
+    if filled_now >= quantity:
+        if state is not OrderState.FILLED:
+            triggers.append(OrderTrigger.FILL)
+    elif filled_now > filled_before:
+        triggers.append(OrderTrigger.PARTIAL_FILL)
+    ended = venue_state in (VenueOrderState.CANCELLED, VenueOrderState.FILLED)
+    if ended and complete and filled_now < quantity and state is not OrderState.CANCELLED:
+        # FILLED below our quantity: the venue shrank the order (amended, reduce-only capped).
+        triggers.append(OrderTrigger.CANCEL)
+    steps, reached = take_steps(state, triggers)
+    return Progress(steps, reached, fills_missing=not complete)

@@ -1,0 +1,226 @@
+"""An account's balances, positions and health, as the venue reports them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from customers.models import Credential, ExchangeAccount
+from customers.services.events import EventDraft, customer_audience, events_record
+from trading.domain.reasons import Reason, ReasonCode
+from trading.models import Balance, Position
+from trading.services.account_health import account_mark_healthy, account_mark_unhealthy
+from trading.services.credentials import credentials_of_accounts
+from venues.domain.types import (
+    AccountConfig,
+    BalanceSnapshot,
+    Credentials,
+    PositionSnapshot,
+    VenueError,
+    VenueErrorKind,
+)
+from venues.runtime import gateway_for, run
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    account: ExchangeAccount
+    balances: Sequence[BalanceSnapshot] = ()
+    positions: Sequence[PositionSnapshot] = ()
+    config: AccountConfig | None = None
+    error: VenueError | None = None
+
+
+def accounts_refresh(*, tenant_id: str, account_ids: Sequence[str], check: bool = False) -> int:
+    """Read balances and positions of these accounts; with `check`, key and modes, too.
+
+    A failing account is reported on its own row and never holds up the others.
+    """
+    accounts = list(
+        ExchangeAccount.objects.for_tenant(tenant_id)
+        .filter(pk__in=account_ids)
+        .exclude(status=ExchangeAccount.Status.CLOSED)
+    )
+    keys = credentials_of_accounts(
+        tenant_id=tenant_id, account_ids=[account.pk for account in accounts]
+    )
+    askable = []
+    for account in accounts:
+        opened = keys.get(account.pk)
+        if isinstance(opened, Credentials):
+            askable.append(account)
+        else:
+            reason = opened or Reason(
+                ReasonCode.CREDENTIALS_REFUSED, {"code": "-", "message": "no keys are stored"}
+            )
+            account_mark_unhealthy(account=account, code=reason.code, params=reason.params)
+    if not askable:
+        return 0
+    opened_keys = {pk: key for pk, key in keys.items() if isinstance(key, Credentials)}
+    reports = run(_ask_all(askable, opened_keys, check), timeout_seconds=TIMEOUT_SECONDS)
+    for report in reports:
+        _store(report)
+    return len(reports)
+
+
+async def _ask_all(
+    accounts: Sequence[ExchangeAccount], keys: dict[str, Credentials], check: bool
+) -> list[_Report]:
+    return list(
+        await asyncio.gather(*(_ask(account, keys[account.pk], check) for account in accounts))
+    )
+
+
+async def _ask(account: ExchangeAccount, credentials: Credentials, check: bool) -> _Report:
+    try:
+        gateway = gateway_for(account.venue)
+        config = await gateway.account_config(credentials) if check else None
+        balances = await gateway.balances(credentials)
+        positions = await gateway.positions(credentials)
+    except VenueError as error:
+        return _Report(account, error=error)
+    except LookupError as error:
+        return _Report(account, error=VenueError(VenueErrorKind.REFUSED, "", str(error)))
+    return _Report(account, balances, positions, config)
+
+
+def _store(report: _Report) -> None:
+    account = report.account
+    if report.error is not None:
+        _note_error(account, report.error)
+        return
+    now = timezone.now()
+    with transaction.atomic():
+        _store_balances(report, now)
+        _store_positions(report, now)
+        ExchangeAccount.objects.for_tenant(account.tenant_id).filter(pk=account.pk).update(
+            synced_at=now
+        )
+        events_record(
+            [
+                EventDraft(
+                    account.tenant_id,
+                    customer_audience(account.customer_id),
+                    "position.changed",
+                    {"account": account.pk, "symbol": ""},
+                )
+            ]
+        )
+    if report.config is not None:
+        _judge(account, report.config)
+
+
+def _note_error(account: ExchangeAccount, error: VenueError) -> None:
+    """A refused key is the account's problem; a venue that is down is nobody's fault."""
+    if error.kind is VenueErrorKind.CREDENTIALS:
+        account_mark_unhealthy(
+            account=account,
+            code=ReasonCode.CREDENTIALS_REFUSED,
+            params={"code": error.code, "message": error.message},
+        )
+        return
+    logger.warning("account %s could not be read: %s", account.pk, error)
+
+
+def _store_balances(report: _Report, now) -> None:
+    account = report.account
+    rows = [
+        Balance(
+            tenant_id=account.tenant_id,
+            account_id=account.pk,
+            currency=item.currency,
+            equity=item.equity,
+            available=item.available,
+            updated_at=now,
+        )
+        for item in report.balances
+    ]
+    kept = [item.currency for item in report.balances]
+    mine = Balance.objects.for_tenant(account.tenant_id).filter(account=account)
+    mine.exclude(currency__in=kept).delete()
+    _upsert(Balance, rows, ["account", "currency"], ["equity", "available", "updated_at"])
+    if account.initial_balance is None:
+        equity = next(
+            (i.equity for i in report.balances if i.currency == account.balance_currency), None
+        )
+        if equity is not None:
+            ExchangeAccount.objects.for_tenant(account.tenant_id).filter(
+                pk=account.pk, initial_balance__isnull=True
+            ).update(initial_balance=equity)
+
+
+def _store_positions(report: _Report, now) -> None:
+    account = report.account
+    rows = [
+        Position(
+            tenant_id=account.tenant_id,
+            account_id=account.pk,
+            symbol=item.symbol,
+            position_side=item.position_side,
+            quantity=item.quantity,
+            average_price=item.average_price,
+            mark_price=item.mark_price,
+            unrealised_pnl=item.unrealised_pnl,
+            leverage=item.leverage,
+            margin_mode=item.margin_mode,
+            liquidation_price=item.liquidation_price,
+            updated_at=now,
+        )
+        for item in report.positions
+    ]
+    kept = {(item.symbol, item.position_side) for item in report.positions}
+    mine = Position.objects.for_tenant(account.tenant_id).filter(account=account)
+    gone = [row.pk for row in mine if (row.symbol, row.position_side) not in kept]
+    mine.filter(pk__in=gone).delete()
+    _upsert(
+        Position,
+        rows,
+        ["account", "symbol", "position_side"],
+        [
+            "quantity",
+            "average_price",
+            "mark_price",
+            "unrealised_pnl",
+            "leverage",
+            "margin_mode",
+            "liquidation_price",
+            "updated_at",
+        ],
+    )
+
+
+def _upsert(model, rows, unique_fields: list[str], update_fields: list[str]) -> None:
+    """Insert or update by unique key in one statement; MySQL names no key in it."""
+    if not rows:
+        return
+    named = unique_fields if connection.features.supports_update_conflicts_with_target else None
+    model.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=named, update_fields=update_fields
+    )
+
+
+def _judge(account: ExchangeAccount, config: AccountConfig) -> None:
+    """Health from what the venue says of key and modes; the account's modes follow the venue."""
+    ExchangeAccount.objects.for_tenant(account.tenant_id).filter(pk=account.pk).update(
+        venue_uid=config.uid, position_mode=config.position_mode
+    )
+    Credential.objects.for_tenant(account.tenant_id).filter(account_id=account.pk).update(
+        permissions=sorted(config.permissions),
+        ip_restricted=config.ip_restricted,
+        checked_at=timezone.now(),
+    )
+    if "withdraw" in config.permissions:
+        account_mark_unhealthy(account=account, code=ReasonCode.KEY_CAN_WITHDRAW, params={})
+    elif config.permissions and "trade" not in config.permissions:
+        account_mark_unhealthy(account=account, code=ReasonCode.KEY_CANNOT_TRADE, params={})
+    else:
+        account_mark_healthy(account=account)

@@ -1,0 +1,30 @@
+"""Asking for cancellations. A request is a durable mark; the look-up sends it and proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from customers.wakeup import wake_on_commit
+from trading.domain.order_states import LIVE_STATES
+from trading.models import Order
+
+
+def entries_cancel(
+    *, tenant_id: str, subscription_ids: Sequence[str], symbol: str, now: datetime
+) -> int:
+    """Mark these subscriptions' live entries in a symbol for cancellation; returns how many."""
+    rows = Order.objects.for_tenant(tenant_id).filter(
+        subscription_id__in=subscription_ids,
+        symbol=symbol,
+        is_entry=True,
+        state__in=[str(state) for state in LIVE_STATES],
+        cancel_requested_at__isnull=True,
+    )
+    order_ids = list(rows.values_list("pk", flat=True))
+    if order_ids:
+        Order.objects.for_tenant(tenant_id).filter(pk__in=order_ids).update(
+            cancel_requested_at=now, check_at=now
+        )
+        wake_on_commit("trading.tasks.orders_check", order_ids=order_ids, tenant_id=tenant_id)
+    return len(order_ids)

@@ -1,0 +1,222 @@
+"""Looking orders up: the follower of working orders and the resolver of unclear ones.
+
+Claims rows by pushing `check_at` forward, asks the venue, and brings what it shows into
+order_updates. Nothing here places an order, except that an exit proven lost gets a new attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import F
+from django.utils import timezone
+
+from trading.domain.order_states import LIVE_STATES, OrderState, OrderTrigger
+from trading.domain.reasons import Reason, ReasonCode
+from trading.domain.resolution import (
+    Conclusion,
+    counts_as_miss,
+    judge_absence,
+    judge_watched,
+    lookup_delay,
+)
+from trading.models import Order
+from trading.services.credentials import credentials_of_accounts
+from trading.services.exit_retry import exit_try_again
+from trading.services.order_updates import OrderUpdate, order_updates_apply
+from venues import markets
+from venues.domain.types import (
+    Credentials,
+    FillSnapshot,
+    Instrument,
+    Lookup,
+    LookupResult,
+    VenueError,
+)
+from venues.runtime import gateway_for, run
+
+logger = logging.getLogger(__name__)
+
+CHECK_LEASE = timedelta(seconds=30)
+TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one round of questions about one order brought."""
+
+    order: Order
+    lookup: Lookup
+    fills: tuple[FillSnapshot, ...] = ()
+    fills_known: bool = True
+    thorough: bool = False
+
+
+def orders_check(*, tenant_id: str, order_ids: Sequence[str]) -> int:
+    """Look up those of these orders that are due; returns how many were."""
+    due = _claim(tenant_id, order_ids)
+    if not due:
+        return 0
+    _cancel_unsent(tenant_id, due)
+    looks = _look_up(tenant_id, [order for order in due if _is_at_venue(order)])
+    updates = [_conclude(look, timezone.now()) for look in looks]
+    order_updates_apply(tenant_id=tenant_id, updates=updates, instruments=_instruments(due))
+    for order in due:
+        if order.state == OrderState.REJECTED:
+            exit_try_again(tenant_id=tenant_id, order_id=order.pk)
+    for update in updates:
+        if update.trigger is OrderTrigger.FIND_ABSENT and update.watch_until is not None:
+            exit_try_again(tenant_id=tenant_id, order_id=update.order_id)
+    return len(due)
+
+
+def _claim(tenant_id: str, order_ids: Sequence[str]) -> list[Order]:
+    """Compare-and-set on check_at, so that one process looks at a time."""
+    now = timezone.now()
+    until = now + CHECK_LEASE
+    rows = Order.objects.for_tenant(tenant_id).filter(pk__in=order_ids, check_at__lte=now)
+    candidates = list(rows.select_related("account", "intent"))
+    if not candidates:
+        return []
+    won = []
+    for order in candidates:
+        claimed = rows.filter(pk=order.pk, check_at=order.check_at, version=order.version)
+        if claimed.update(check_at=until, version=F("version") + 1):
+            order.version += 1
+            won.append(order)
+    return won
+
+
+def _is_at_venue(order: Order) -> bool:
+    return order.state not in (OrderState.READY, OrderState.CLAIMED, OrderState.REJECTED)
+
+
+def _cancel_unsent(tenant_id: str, orders: Sequence[Order]) -> None:
+    """A cancellation of what was never sent needs no venue."""
+    updates = [
+        OrderUpdate(
+            order.pk,
+            OrderTrigger.REFUSE,
+            reason=Reason(ReasonCode.CANCELLED_BY_VENUE, {"source": "before sending"}),
+        )
+        for order in orders
+        if order.cancel_requested_at is not None and order.state == OrderState.READY
+    ]
+    order_updates_apply(tenant_id=tenant_id, updates=updates, instruments={})
+
+
+# --- asking the venue ---------------------------------------------------------------------------
+
+
+def _look_up(tenant_id: str, orders: Sequence[Order]) -> list[_Look]:
+    if not orders:
+        return []
+    keys = credentials_of_accounts(
+        tenant_id=tenant_id, account_ids=[order.account_id for order in orders]
+    )
+    askable = [order for order in orders if isinstance(keys.get(order.account_id), Credentials)]
+    missing = [order for order in orders if order not in askable]
+    looks = run(_ask_all(askable, keys), timeout_seconds=TIMEOUT_SECONDS)
+    unknown = Lookup(LookupResult.NO_EVIDENCE, detail="the keys cannot be opened")
+    return looks + [_Look(order, unknown) for order in missing]
+
+
+async def _ask_all(orders: Sequence[Order], keys: dict[str, Credentials | Reason]) -> list[_Look]:
+    return list(await asyncio.gather(*(_ask(order, keys[order.account_id]) for order in orders)))
+
+
+async def _ask(order: Order, credentials: Credentials | Reason) -> _Look:
+    assert isinstance(credentials, Credentials)
+    gateway = gateway_for(order.account.venue)
+    names = {"symbol": order.symbol, "client_order_id": order.pk}
+    try:
+        if order.cancel_requested_at is not None and order.state in LIVE_STATES:
+            await _ask_to_cancel(order, credentials)
+        lookup = await gateway.find_order(credentials, **names)
+        thorough = False
+        if lookup.result is LookupResult.ABSENT and _past_deadline(order):
+            lookup = await gateway.search_order(credentials, **names)
+            thorough = True
+        if lookup.result is not LookupResult.FOUND or lookup.order is None:
+            return _Look(order, lookup, thorough=thorough)
+        if lookup.order.filled_quantity <= order.filled_quantity:
+            return _Look(order, lookup)
+        fills = await gateway.order_fills(
+            credentials, symbol=order.symbol, venue_order_id=lookup.order.venue_order_id
+        )
+        return _Look(order, lookup, tuple(fills))
+    except VenueError as error:
+        return _Look(order, Lookup(LookupResult.NO_EVIDENCE, detail=str(error)))
+
+
+async def _ask_to_cancel(order: Order, credentials: Credentials) -> None:
+    """The answer is not believed either way; the look-up that follows shows the state."""
+    try:
+        await gateway_for(order.account.venue).cancel_order(
+            credentials, symbol=order.symbol, client_order_id=order.pk
+        )
+    except VenueError as error:
+        logger.info("cancelling %s: %s", order.pk, error)
+
+
+def _past_deadline(order: Order) -> bool:
+    return order.deadline_at is None or timezone.now() > order.deadline_at
+
+
+def _instruments(orders: Sequence[Order]) -> dict[str, dict[str, Instrument]]:
+    found: dict[str, dict[str, Instrument]] = {}
+    for order in orders:
+        known = found.setdefault(order.account.venue, {})
+        if order.symbol not in known:
+            instrument = markets.instrument(order.account.venue, order.symbol)
+            if instrument is not None:
+                known[order.symbol] = instrument
+    return found
+
+
+# --- concluding ---------------------------------------------------------------------------------
+
+
+def _conclude(look: _Look, now: datetime) -> OrderUpdate:
+    order, lookup = look.order, look.lookup
+    if lookup.result is LookupResult.FOUND:
+        return OrderUpdate(order.pk, snapshot=lookup.order, fills=look.fills)
+    if order.state == OrderState.NOT_PLACED:
+        return _still_watched(order, now)
+    if order.state not in (OrderState.SENDING, OrderState.UNKNOWN):
+        # It was there before; an absence now is odd and proves nothing.
+        return OrderUpdate(order.pk, OrderTrigger.ACCEPT, check_at=now + lookup_delay(order.checks))
+    deadline = order.deadline_at or order.created_at
+    missed = lookup.result is LookupResult.ABSENT
+    misses = order.misses + (missed and counts_as_miss(now=now, deadline_at=deadline))
+    verdict = judge_absence(
+        now=now,
+        deadline_at=deadline,
+        checks=order.checks,
+        misses=misses,
+        thorough=look.thorough and missed,
+    )
+    if verdict.conclusion is Conclusion.NOT_PLACED:
+        trigger = OrderTrigger.FIND_ABSENT
+        if order.state == OrderState.SENDING:  # cannot be: SENDING becomes UNKNOWN first
+            trigger = OrderTrigger.LOSE
+        return OrderUpdate(
+            order.pk,
+            trigger,
+            reason=Reason(ReasonCode.NOT_PLACED),
+            check_at=verdict.next_look_at,
+            watch_until=verdict.watch_until,
+            misses=misses,
+        )
+    return OrderUpdate(order.pk, OrderTrigger.LOSE, check_at=verdict.next_look_at, misses=misses)
+
+
+def _still_watched(order: Order, now: datetime) -> OrderUpdate:
+    verdict = judge_watched(now=now, watch_until=order.watch_until or now)
+    return OrderUpdate(
+        order.pk, OrderTrigger.FIND_ABSENT, check_at=verdict.next_look_at, misses=order.misses + 1
+    )

@@ -1,0 +1,99 @@
+"""Thin tasks: ids in, one service called. Losing or repeating any of them is harmless."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from customers.tasks_base import TenantTask
+from customers.wakeup import wake
+from trading.services import fanout, sweeps
+from trading.services.account_sync import accounts_refresh as refresh_accounts
+from trading.services.order_checks import orders_check as check_orders
+from trading.services.planning import shard_claim, shard_context, shard_plan
+from trading.services.submission import OrderSender, claimant
+from trading.services.submission import orders_submit as submit_orders
+
+ACCOUNTS_PER_TASK = 50
+
+
+@shared_task(base=TenantTask)
+def signal_dispatch(*, signal_id: str, tenant_id: str) -> None:
+    fanout.signal_dispatch(signal_id=signal_id, tenant_id=tenant_id)
+
+
+@shared_task(base=TenantTask)
+def signal_settle(*, signal_id: str, tenant_id: str) -> None:
+    fanout.signal_settle(signal_id=signal_id, tenant_id=tenant_id)
+
+
+@shared_task(base=TenantTask)
+def shard_run(*, shard_id: str, tenant_id: str) -> None:
+    """Plan the shard chunk by chunk; each chunk is on its way while the next is planned."""
+    claimed_by = claimant()
+    shard = shard_claim(shard_id=shard_id, tenant_id=tenant_id, claimed_by=claimed_by)
+    if shard is None:
+        return
+    sender = OrderSender(tenant_id, claimed_by)
+    try:
+        for order_ids in shard_plan(shard_context(shard, claimed_by)):
+            sender.send(order_ids)
+    finally:
+        sender.finish()
+    fanout.signal_settle(signal_id=shard.signal_id, tenant_id=tenant_id)
+
+
+@shared_task(base=TenantTask)
+def orders_submit(*, order_ids: list[str], tenant_id: str) -> None:
+    submit_orders(tenant_id=tenant_id, order_ids=order_ids)
+
+
+@shared_task(base=TenantTask)
+def orders_check(*, order_ids: list[str], tenant_id: str) -> None:
+    check_orders(tenant_id=tenant_id, order_ids=order_ids)
+
+
+@shared_task(base=TenantTask)
+def accounts_refresh(*, account_ids: list[str], tenant_id: str) -> None:
+    refresh_accounts(tenant_id=tenant_id, account_ids=account_ids)
+
+
+@shared_task(base=TenantTask)
+def account_check(*, account_id: str, tenant_id: str) -> None:
+    """After new keys: permissions, modes, balances, positions."""
+    refresh_accounts(tenant_id=tenant_id, account_ids=[account_id], check=True)
+
+
+@shared_task
+def sweep() -> None:
+    """Every two seconds: whatever is due and was not woken."""
+    sweeps.orders_lose_abandoned()
+    for tenant_id, ids in sweeps.signals_due().items():
+        for signal_id in ids:
+            wake("trading.tasks.signal_dispatch", signal_id=signal_id, tenant_id=tenant_id)
+    for tenant_id, ids in sweeps.shards_due().items():
+        for shard_id in ids:
+            wake("trading.tasks.shard_run", shard_id=shard_id, tenant_id=tenant_id)
+    for tenant_id, ids in sweeps.orders_ready().items():
+        wake("trading.tasks.orders_submit", order_ids=ids, tenant_id=tenant_id)
+    for tenant_id, ids in sweeps.orders_to_check().items():
+        wake("trading.tasks.orders_check", order_ids=ids, tenant_id=tenant_id)
+    for tenant_id, ids in sweeps.signals_unsettled().items():
+        for signal_id in ids:
+            wake("trading.tasks.signal_settle", signal_id=signal_id, tenant_id=tenant_id)
+
+
+@shared_task
+def accounts_sweep() -> None:
+    """Every twenty seconds: accounts whose picture is getting old, key and modes included."""
+    for tenant_id, ids in sweeps.accounts_stale().items():
+        for start in range(0, len(ids), ACCOUNTS_PER_TASK):
+            wake(
+                "trading.tasks.accounts_reread",
+                account_ids=ids[start : start + ACCOUNTS_PER_TASK],
+                tenant_id=tenant_id,
+            )
+
+
+@shared_task(base=TenantTask)
+def accounts_reread(*, account_ids: list[str], tenant_id: str) -> None:
+    refresh_accounts(tenant_id=tenant_id, account_ids=account_ids, check=True)
