@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from config.celery import app as celery_app
 from config.settings.paths import LONGEST_SOCKET_PATH_BYTES, socket_path
 from customers.models import Tenant
 from tests.processes.live import database_url
@@ -43,3 +44,19 @@ def test_a_deep_state_directory_still_gets_a_short_socket_path(tmp_path: Path):
     assert short != socket_path(tmp_path / ("e" * 90), "valkey.sock")
     assert short.parent.stat().st_mode & 0o077 == 0
     short.parent.rmdir()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_live_worker_answers_on_the_runs_broker_and_drains_on_sigterm(live, valkey):
+    worker = live.worker("signals,orders")
+    (answer,) = celery_app.control.ping(timeout=5, limit=1)
+    assert list(answer.values()) == [{"ok": "pong"}]
+    assert worker.stop() == 0
+
+
+def test_the_paper_exchange_trades_with_an_account_made_on_the_spot(paper_exchange):
+    account = paper_exchange.account("smoke", usdt="2500")
+    assert account.api_key in {
+        row["apiKey"] for row in paper_exchange.control.call("GET", "accounts")["accounts"]
+    }
+    assert paper_exchange.control.ledger(account.api_key)["orders"] == []
