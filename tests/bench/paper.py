@@ -158,8 +158,11 @@ async def load(port: int, seconds: float, expected_rate: int, subscribers: int) 
     total = min(int(expected_rate * seconds), ACCOUNTS * 200)
     per_account = total // ACCOUNTS
     requests = [
-        [signed_order(number, index) for index in range(per_account)
-         for number in range(lane, ACCOUNTS, CONNECTIONS)]
+        [
+            signed_order(number, index)
+            for index in range(per_account)
+            for number in range(lane, ACCOUNTS, CONNECTIONS)
+        ]
         for lane in range(CONNECTIONS)
     ]
     loaders = []
@@ -208,16 +211,28 @@ def run(mode: str, seconds: float) -> bool:
             key, secret, passphrase = account_key(number)
             specs.append(
                 {
-                    "apiKey": key, "secretKey": secret, "passphrase": passphrase,
-                    "balances": {"USDT": "10000000"}, "permissions": ["read", "trade"],
+                    "apiKey": key,
+                    "secretKey": secret,
+                    "passphrase": passphrase,
+                    "balances": {"USDT": "10000000"},
+                    "permissions": ["read", "trade"],
                 }
             )
         accounts.write_text(json.dumps(specs))
         port = free_port()
         server = subprocess.Popen(
             [
-                sys.executable, "-m", "venues.paper", "--port", str(port), "--matching", mode,
-                "--accounts", str(accounts), "--control-token", TOKEN,
+                sys.executable,
+                "-m",
+                "venues.paper",
+                "--port",
+                str(port),
+                "--matching",
+                mode,
+                "--accounts",
+                str(accounts),
+                "--control-token",
+                TOKEN,
             ],
             cwd=ROOT,
             stdout=subprocess.PIPE,

@@ -80,7 +80,9 @@ class PaperClient:
         if self._connection is None:
             address = urlsplit(self.url)
             self._connection = http.client.HTTPConnection(
-                address.hostname or "", address.port, timeout=self.timeout,
+                address.hostname or "",
+                address.port,
+                timeout=self.timeout,
                 source_address=(self.source_ip, 0),
             )
         try:
@@ -161,6 +163,10 @@ class PaperSocket:
 def order(**changes: Any) -> dict[str, Any]:
     """A small market buy of the linear Bitcoin swap, unless told otherwise."""
     return {
-        "instId": "BTC-USDT-SWAP", "tdMode": "cross", "side": "buy", "ordType": "market",
-        "sz": "1", **changes,
+        "instId": "BTC-USDT-SWAP",
+        "tdMode": "cross",
+        "side": "buy",
+        "ordType": "market",
+        "sz": "1",
+        **changes,
     }

@@ -20,9 +20,7 @@ BALANCE = "/api/v5/account/balance"
         ("OK-ACCESS-TIMESTAMP", "50107"),
     ],
 )
-def test_a_missing_header_is_named_by_its_code(
-    client: PaperClient, header: str, code: str
-) -> None:
+def test_a_missing_header_is_named_by_its_code(client: PaperClient, header: str, code: str) -> None:
     headers = client.headers("GET", BALANCE, "")
     del headers[header]
     answer = client.send("GET", BALANCE, headers=headers)
@@ -40,9 +38,7 @@ def test_a_missing_header_is_named_by_its_code(
         ({"x-simulated-trading": "1"}, "0"),
     ],
 )
-def test_a_wrong_header_is_refused(
-    client: PaperClient, changes: dict[str, str], code: str
-) -> None:
+def test_a_wrong_header_is_refused(client: PaperClient, changes: dict[str, str], code: str) -> None:
     headers = {**client.headers("GET", BALANCE, ""), **changes}
     answer = client.send("GET", BALANCE, headers=headers)
     assert (answer.status, answer.code) == (200 if code == "0" else 401, code)
@@ -55,9 +51,7 @@ def test_a_well_formed_key_that_does_not_exist_answers_200(client: PaperClient) 
     assert (answer.status, answer.code) == (200, "50119")
 
 
-@pytest.mark.parametrize(
-    ("shift", "code"), [(-29, "0"), (-31, "50102"), (29, "0"), (31, "50102")]
-)
+@pytest.mark.parametrize(("shift", "code"), [(-29, "0"), (-31, "50102"), (29, "0"), (31, "50102")])
 def test_thirty_seconds_of_skew_are_allowed_either_way(
     client: PaperClient, shift: float, code: str
 ) -> None:
@@ -110,12 +104,13 @@ def test_a_demo_key_needs_the_demo_header_and_a_live_key_must_not_have_it(
     paper_exchange: PaperServer, source_ip: str
 ) -> None:
     for simulated, header, code in (
-        (True, "1", "0"), (True, "0", "50101"), (False, "0", "0"), (False, "1", "50101"),
+        (True, "1", "0"),
+        (True, "0", "50101"),
+        (False, "0", "0"),
+        (False, "1", "50101"),
     ):
         account = paper_exchange.account()
-        paper_exchange.control.call(
-            "POST", "accounts", {**account.spec(), "simulated": simulated}
-        )
+        paper_exchange.control.call("POST", "accounts", {**account.spec(), "simulated": simulated})
         client = PaperClient(paper_exchange.url, account, source_ip)
         headers = {**client.headers("GET", BALANCE, ""), "x-simulated-trading": header}
         answer = client.send("GET", BALANCE, headers=headers)
@@ -142,7 +137,9 @@ def test_an_integer_timestamp_and_an_id_are_accepted(
     stamp = int(time())
     socket = open_socket("private")
     argument = {
-        "apiKey": account.api_key, "passphrase": account.passphrase, "timestamp": stamp,
+        "apiKey": account.api_key,
+        "passphrase": account.passphrase,
+        "timestamp": stamp,
         "sign": sign(account.secret_key, f"{stamp}GET/users/self/verify"),
     }
     socket.send({"id": "login1", "op": "login", "args": [argument]})

@@ -165,8 +165,9 @@ async def test_spot_buys_base_currency(okx: ccxt.pro.okx) -> None:
     assert (order["status"], order["filled"]) == ("closed", 0.01)
     balance = await okx.fetch_balance()
     assert 0.0099 < balance["BTC"]["total"] < 0.01, "the fee is taken in the coin received"
-    await okx.create_order(SPOT, "market", "sell", okx.amount_to_precision(
-        SPOT, balance["BTC"]["free"]))
+    await okx.create_order(
+        SPOT, "market", "sell", okx.amount_to_precision(SPOT, balance["BTC"]["free"])
+    )
 
 
 async def test_triggers_and_attached_stops(okx: ccxt.pro.okx) -> None:
@@ -179,7 +180,11 @@ async def test_triggers_and_attached_stops(okx: ccxt.pro.okx) -> None:
     assert [o["id"] for o in waiting] == [stop["id"]]
     await okx.cancel_order(stop["id"], SWAP, {"trigger": True})
     attached = await okx.create_order(
-        SWAP, "limit", "buy", 1, price * 0.97,
+        SWAP,
+        "limit",
+        "buy",
+        1,
+        price * 0.97,
         {"stopLoss": {"triggerPrice": price * 0.9}, "takeProfit": {"triggerPrice": price * 1.1}},
     )
     order = await okx.fetch_order(attached["id"], SWAP)
@@ -211,9 +216,7 @@ async def test_refusals_have_ccxts_classes(okx: ccxt.pro.okx, make: MakeExchange
         await okx.create_order(SWAP, "market", "buy", 9000)
     with pytest.raises(ccxt.InvalidOrder):
         await okx.create_order(SWAP, "limit", "buy", 1, await last_price(okx) * 3)
-    nobody = make(
-        PaperAccount(api_key="nobody", secret_key="x", passphrase="x", balances={})
-    )
+    nobody = make(PaperAccount(api_key="nobody", secret_key="x", passphrase="x", balances={}))
     with pytest.raises(ccxt.AuthenticationError):
         await nobody.fetch_balance()
 
@@ -294,8 +297,6 @@ async def test_watching_trigger_orders(okx: ccxt.pro.okx) -> None:
     watching = asyncio.create_task(okx.watch_orders(params={"trigger": True}))
     await asyncio.sleep(1)
     price = await last_price(okx)
-    stop = await okx.create_order(
-        SWAP, "market", "sell", 1, params={"triggerPrice": price * 0.8}
-    )
+    stop = await okx.create_order(SWAP, "market", "sell", 1, params={"triggerPrice": price * 0.8})
     (order, *_) = await asyncio.wait_for(watching, 15)
     assert order["id"] == stop["id"]

@@ -34,9 +34,14 @@ def accounts_file(tmp_path: Path) -> Path:
         json.dumps(
             [
                 {
-                    "apiKey": "key-from-file", "secretKey": "s", "passphrase": "p",
-                    "balances": {"USDT": "1234.5"}, "posMode": "net_mode", "acctLv": "2",
-                    "permissions": ["read", "trade"], "ips": [],
+                    "apiKey": "key-from-file",
+                    "secretKey": "s",
+                    "passphrase": "p",
+                    "balances": {"USDT": "1234.5"},
+                    "posMode": "net_mode",
+                    "acctLv": "2",
+                    "permissions": ["read", "trade"],
+                    "ips": [],
                 }
             ]
         )
@@ -57,13 +62,30 @@ def test_it_serves_until_a_signal_and_ends_with_0(
     else:
         environment.pop("DJANGO_SETTINGS_MODULE", None)
     process = subprocess.Popen(
-        [sys.executable, *how, "--port", str(port), "--feed", "static", "--seed", "3",
-         "--accounts", str(accounts_file)],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [
+            sys.executable,
+            *how,
+            "--port",
+            str(port),
+            "--feed",
+            "static",
+            "--seed",
+            "3",
+            "--accounts",
+            str(accounts_file),
+        ],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
-        wait_for(lambda: answers(port) or process.poll() is not None, seconds=20,
-                 what="the exchange answers")
+        wait_for(
+            lambda: answers(port) or process.poll() is not None,
+            seconds=20,
+            what="the exchange answers",
+        )
         from config.demo.paper_control import PaperAccount
 
         account = PaperAccount("key-from-file", "s", "p", {})
@@ -87,7 +109,10 @@ def test_it_serves_until_a_signal_and_ends_with_0(
 def test_it_says_why_it_cannot_start(arguments: tuple[str, ...], says: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "venues.paper", "--port", "0", *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=20,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
     )
     assert done.returncode == 1
     assert says in done.stderr
@@ -98,7 +123,8 @@ def test_without_a_token_there_is_no_control_api() -> None:
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "venues.paper", "--port", str(port), "--feed", "static"],
-        cwd=ROOT, stdout=subprocess.DEVNULL,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
     )
     try:
         wait_for(lambda: answers(port), seconds=20, what="the exchange answers")
@@ -123,8 +149,15 @@ def test_state_survives_a_restart(
     client = PaperClient(first.url, account)
     placed = client.post("trade/order", order(clOrdId="kept1", sz="2")).row
     resting = client.post(
-        "trade/order", order(instId="BTC-USDT", tdMode="cash", ordType="limit", px="30000",
-                             sz="0.01", clOrdId="kept2")
+        "trade/order",
+        order(
+            instId="BTC-USDT",
+            tdMode="cash",
+            ordType="limit",
+            px="30000",
+            sz="0.01",
+            clOrdId="kept2",
+        ),
     ).row
     assert resting["sCode"] == "0", resting
     os.kill(first.pid, number)  # kill -9 at once after the answer, in one of the cases
@@ -137,7 +170,8 @@ def test_state_survives_a_restart(
     pending = client.get("trade/orders-pending").data
     assert [r["ordId"] for r in pending] == [resting["ordId"]]
     assert client.post("trade/order", order()).row["ordId"] not in {
-        placed["ordId"], resting["ordId"]
+        placed["ordId"],
+        resting["ordId"],
     }
 
 

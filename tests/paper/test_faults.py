@@ -148,8 +148,9 @@ def test_a_hidden_order_is_found_later(
     assert client.get(lookup).row["ordId"] == placed["ordId"]
 
 
-@pytest.mark.parametrize(("remainder", "state"), [("rest", "partially_filled"),
-                                                  ("cancel", "canceled")])
+@pytest.mark.parametrize(
+    ("remainder", "state"), [("rest", "partially_filled"), ("cancel", "canceled")]
+)
 def test_a_partial_fill_leaves_a_remainder(
     client: PaperClient, fault: Callable, remainder: str, state: str
 ) -> None:
@@ -159,9 +160,7 @@ def test_a_partial_fill_leaves_a_remainder(
     assert (row["state"], row["accFillSz"]) == (state, "4")
 
 
-def test_rules_select_by_instrument_and_client_id(
-    client: PaperClient, fault: Callable
-) -> None:
+def test_rules_select_by_instrument_and_client_id(client: PaperClient, fault: Callable) -> None:
     fault("error_code", code="50001", instId="ETH-*", count=None)
     fault("error_code", code="50013", clOrdId="bad*", count=None)
     assert client.post("trade/order", order()).code == "0"
@@ -183,8 +182,9 @@ def test_chance_is_repeatable_by_its_seed(
     paper_exchange: PaperServer, client: PaperClient, fault: Callable
 ) -> None:
     def strikes() -> str:
-        fault("error_code", code="50001", endpoint="trade/fills", count=None,
-              probability=0.5, seed=7)
+        fault(
+            "error_code", code="50001", endpoint="trade/fills", count=None, probability=0.5, seed=7
+        )
         codes = [client.get("trade/fills").code for _ in range(20)]
         paper_exchange.control.clear_faults()
         return "".join("x" if code == "50001" else "." for code in codes)

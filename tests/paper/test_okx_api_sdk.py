@@ -30,7 +30,10 @@ def installed() -> Path:
             shutil.copy(PROJECT / name, folder)
         done = subprocess.run(
             [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=folder, capture_output=True, text=True, timeout=300,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=300,
         )
         assert done.returncode == 0, f"npm ci failed:\n{done.stdout}\n{done.stderr}"
         (folder / "installed").touch()
@@ -44,7 +47,10 @@ def result(installed: Path, start_paper_exchange: Any) -> dict[str, Any]:
     account = venue.account()
     done = subprocess.run(
         ["node", "run.mjs", venue.url, account.api_key, account.secret_key, account.passphrase],
-        cwd=installed, capture_output=True, text=True, timeout=90,
+        cwd=installed,
+        capture_output=True,
+        text=True,
+        timeout=90,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return json.loads(done.stdout.splitlines()[-1])

@@ -26,8 +26,11 @@ INST = "BTC-USDT-SWAP"
 def api(paper_exchange: PaperServer, account: PaperAccount) -> Callable[[Any], Any]:
     def build(kind: Any) -> Any:
         return kind(
-            account.api_key, account.secret_key, account.passphrase,
-            domain=paper_exchange.url, debug=False,
+            account.api_key,
+            account.secret_key,
+            account.passphrase,
+            domain=paper_exchange.url,
+            debug=False,
         )
 
     return build
@@ -93,7 +96,11 @@ def test_resting_orders_are_amended_and_cancelled(api: Callable[[Any], Any]) -> 
     trade, market = api(Trade.TradeAPI), api(MarketData.MarketAPI)
     last = float(market.get_ticker(instId=INST)["data"][0]["last"])
     limit = {
-        "instId": INST, "tdMode": "cross", "side": "buy", "ordType": "limit", "sz": "1",
+        "instId": INST,
+        "tdMode": "cross",
+        "side": "buy",
+        "ordType": "limit",
+        "sz": "1",
         "px": str(int(last * 0.97)),
     }
     ord_id = trade.place_order(**limit)["data"][0]["ordId"]
@@ -116,8 +123,13 @@ def test_algo_orders(api: Callable[[Any], Any]) -> None:
     trade, market = api(Trade.TradeAPI), api(MarketData.MarketAPI)
     last = float(market.get_ticker(instId=INST)["data"][0]["last"])
     placed = trade.place_algo_order(
-        instId=INST, tdMode="cross", side="buy", ordType="trigger", sz="1",
-        triggerPx=str(int(last * 0.9)), orderPx="-1",
+        instId=INST,
+        tdMode="cross",
+        side="buy",
+        ordType="trigger",
+        sz="1",
+        triggerPx=str(int(last * 0.9)),
+        orderPx="-1",
     )
     algo_id = placed["data"][0]["algoId"]
     waiting = trade.order_algos_list(ordType="trigger")["data"]
@@ -172,7 +184,9 @@ async def test_private_streams_and_orders(
     paper_exchange: PaperServer, account: PaperAccount, no_tls: None
 ) -> None:
     socket = WsPrivateAsync(
-        apiKey=account.api_key, passphrase=account.passphrase, secretKey=account.secret_key,
+        apiKey=account.api_key,
+        passphrase=account.passphrase,
+        secretKey=account.secret_key,
         url=paper_exchange.url.replace("http", "ws") + "/ws/v5/private",
     )
     await socket.connect()
@@ -197,9 +211,7 @@ async def test_private_streams_and_orders(
         lambda m: is_push("orders")(m) and m["data"][0]["state"] == "filled"
     )
     assert filled["data"][0]["ordId"] == reply["data"][0]["ordId"]
-    await inbox.wait_for(
-        lambda m: is_push("positions")(m) and m["data"][0]["pos"] == "3"
-    )
+    await inbox.wait_for(lambda m: is_push("positions")(m) and m["data"][0]["pos"] == "3")
     await socket.cancel_order([{"instId": INST, "ordId": "1"}], id="cancel1")
     refused = await inbox.wait_for(lambda m: m.get("id") == "cancel1")
     assert (refused["code"], refused["data"][0]["sCode"]) == ("1", "51400")

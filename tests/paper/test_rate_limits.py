@@ -12,8 +12,9 @@ from tests.paper.client import PaperClient, PaperSocket, order
 
 
 def resting(**changes: str) -> dict:
-    return order(ordType="limit", px="10000", instId="BTC-USDT", tdMode="cash", sz="0.001",
-                 **changes)
+    return order(
+        ordType="limit", px="10000", instId="BTC-USDT", tdMode="cash", sz="0.001", **changes
+    )
 
 
 def test_sixty_placements_in_two_seconds_per_user_and_instrument(client: PaperClient) -> None:
@@ -85,9 +86,7 @@ def test_public_limits_are_counted_per_source_address(
     assert there.get("public/time").code == "0"
 
 
-def test_moving_the_clock_refills_nothing(
-    paper_exchange: PaperServer, source_ip: str
-) -> None:
+def test_moving_the_clock_refills_nothing(paper_exchange: PaperServer, source_ip: str) -> None:
     client = PaperClient(paper_exchange.url, source_ip=source_ip)
     for _ in range(10):
         client.get("public/time")

@@ -62,9 +62,7 @@ def test_a_frame_past_64_kib_ends_the_connection(open_socket: OpenSocket) -> Non
 @pytest.mark.parametrize(
     "message", ["not json", "[]", "{}", '{"op": 1}', '{"op": "dance", "args": []}']
 )
-def test_a_message_that_means_nothing_answers_60012(
-    open_socket: OpenSocket, message: str
-) -> None:
+def test_a_message_that_means_nothing_answers_60012(open_socket: OpenSocket, message: str) -> None:
     socket = open_socket("public")
     socket.send(message)
     answer = socket.receive()
@@ -182,9 +180,7 @@ def test_a_price_jump_reaches_ticker_mark_and_candle(
     assert len(candle["data"][0]) == 9
 
 
-def test_the_book_goes_on_by_sequence(
-    start_paper_exchange: PaperStarter, source_ip: str
-) -> None:
+def test_the_book_goes_on_by_sequence(start_paper_exchange: PaperStarter, source_ip: str) -> None:
     venue = start_paper_exchange(feed="walk")
     socket = PaperSocket(venue.url, "public", source_ip)
     socket.subscribe({"channel": "books", "instId": INST})
@@ -312,15 +308,20 @@ def test_positions_and_account_are_repeated_every_five_seconds(
     assert again["data"][0]["pos"] == "1"
 
 
-def test_algo_orders_are_pushed_on_business(
-    client: PaperClient, open_socket: OpenSocket
-) -> None:
+def test_algo_orders_are_pushed_on_business(client: PaperClient, open_socket: OpenSocket) -> None:
     socket = open_socket("business", client.account)
     socket.subscribe({"channel": "orders-algo", "instType": "ANY"})
     placed = client.post(
         "trade/order-algo",
-        {"instId": INST, "tdMode": "cross", "side": "buy", "ordType": "trigger", "sz": "1",
-         "triggerPx": "1000", "orderPx": "-1"},
+        {
+            "instId": INST,
+            "tdMode": "cross",
+            "side": "buy",
+            "ordType": "trigger",
+            "sz": "1",
+            "triggerPx": "1000",
+            "orderPx": "-1",
+        },
     ).row
     row = socket.push("orders-algo")["data"][0]
     assert (row["algoId"], row["state"]) == (placed["algoId"], "live")

@@ -248,14 +248,26 @@ class PaperServer:
 
 _ENDINGS = frozenset(
     {
-        "drop", "close", "freeze", "cut_body", "http_status", "error_code", "html", "empty_body",
+        "drop",
+        "close",
+        "freeze",
+        "cut_body",
+        "http_status",
+        "error_code",
+        "html",
+        "empty_body",
         "empty_data",
     }
 )
 
 
 def _page(status: int) -> bytes:
-    title = {502: b"502 Bad Gateway", 503: b"503 Service Temporarily Unavailable",
-             504: b"504 Gateway Time-out", 403: b"403 Forbidden", 429: b"429 Too Many Requests"}
+    title = {
+        502: b"502 Bad Gateway",
+        503: b"503 Service Temporarily Unavailable",
+        504: b"504 Gateway Time-out",
+        403: b"403 Forbidden",
+        429: b"429 Too Many Requests",
+    }
     text = title.get(status, b"%d" % status)
     return HTML_PAGE % (text, text)

@@ -118,9 +118,7 @@ def authenticate(
     return account
 
 
-def login(
-    arg: Any, *, ip: str, now_ms: int, demo: bool, account_by_key: AccountByKey
-) -> Any:
+def login(arg: Any, *, ip: str, now_ms: int, demo: bool, account_by_key: AccountByKey) -> Any:
     """The account behind one WebSocket login argument; raises RefusedError with a 600xx code."""
     if not isinstance(arg, dict):
         raise RefusedError("60013")

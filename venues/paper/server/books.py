@@ -59,12 +59,14 @@ class BookTopic:
         self._bids, self._asks = new_bids, new_asks
         self.told_at = now
         if self.full:
-            return {
-                "asks": asks, "bids": bids, "instId": self.inst_id, "ts": str(ts), "seqId": seq
-            }
+            return {"asks": asks, "bids": bids, "instId": self.inst_id, "ts": str(ts), "seqId": seq}
         return {
-            "asks": ask_changes, "bids": bid_changes, "ts": str(ts), "checksum": 0,
-            "seqId": seq, "prevSeqId": previous,
+            "asks": ask_changes,
+            "bids": bid_changes,
+            "ts": str(ts),
+            "checksum": 0,
+            "seqId": seq,
+            "prevSeqId": previous,
         }
 
     def keep_alive(self, ts: int, now: float) -> dict[str, Any] | None:
@@ -73,8 +75,12 @@ class BookTopic:
             return None
         self.told_at = now
         return {
-            "asks": [], "bids": [], "ts": str(ts), "checksum": 0,
-            "seqId": self._seq, "prevSeqId": self._seq,
+            "asks": [],
+            "bids": [],
+            "ts": str(ts),
+            "checksum": 0,
+            "seqId": self._seq,
+            "prevSeqId": self._seq,
         }
 
 

@@ -61,9 +61,7 @@ def read_accounts(path: str | None) -> list[dict[str, Any]]:
 def build(options: Any) -> PaperServer:
     clock = PaperClock()
     try:
-        exchange = Exchange(
-            clock, feed=options.feed, seed=options.seed, matching=options.matching
-        )
+        exchange = Exchange(clock, feed=options.feed, seed=options.seed, matching=options.matching)
         if options.state:
             exchange.open_state(options.state)
         for number, spec in enumerate(read_accounts(options.accounts)):

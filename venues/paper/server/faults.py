@@ -11,8 +11,18 @@ from typing import Any
 # What a request can suffer. `booked` in a rule says on which side of the booking it happens.
 REQUEST_ACTIONS = frozenset(
     {
-        "delay", "drop", "cut_body", "http_status", "error_code", "html", "empty_body",
-        "empty_data", "freeze", "close", "hide_order", "partial_fill",
+        "delay",
+        "drop",
+        "cut_body",
+        "http_status",
+        "error_code",
+        "html",
+        "empty_body",
+        "empty_data",
+        "freeze",
+        "close",
+        "hide_order",
+        "partial_fill",
     }
 )
 # What happens to open WebSockets the moment the rule is posted.

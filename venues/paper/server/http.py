@@ -45,7 +45,11 @@ def http_response(
     """`length` may promise more than `body` holds: that is how an answer is cut short."""
     line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n".encode()
     return b"%bContent-Type: %b\r\n%b%d\r\n\r\n%b" % (
-        line, content_type, _date_header(), len(body) if length is None else length, body
+        line,
+        content_type,
+        _date_header(),
+        len(body) if length is None else length,
+        body,
     )
 
 
@@ -99,9 +103,22 @@ Answer = bytes | Deferred | Hangup | Frozen
 
 class HttpConnection(asyncio.Protocol):
     __slots__ = (
-        "_app", "_backlog", "_blocked", "_body", "_body_size", "_closing", "_header_bytes",
-        "_headers", "_ip", "_out", "_parser", "_target", "_too_large", "_upgrade_request",
-        "_ws", "transport",
+        "_app",
+        "_backlog",
+        "_blocked",
+        "_body",
+        "_body_size",
+        "_closing",
+        "_header_bytes",
+        "_headers",
+        "_ip",
+        "_out",
+        "_parser",
+        "_target",
+        "_too_large",
+        "_upgrade_request",
+        "_ws",
+        "transport",
     )
 
     transport: Any
@@ -149,7 +166,7 @@ class HttpConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._flush()
-            self._after_upgrade(data[upgrade.args[0]:])
+            self._after_upgrade(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError:
             self._out.append(self._app.error_response("50002", "Bad Request", 400))
@@ -243,9 +260,7 @@ class HttpConnection(asyncio.Protocol):
         elif isinstance(answer, Deferred):
             self._blocked = True
             self._flush()
-            asyncio.get_running_loop().call_later(
-                answer.delay_s, self._resume, answer, request
-            )
+            asyncio.get_running_loop().call_later(answer.delay_s, self._resume, answer, request)
         elif isinstance(answer, Hangup):
             if answer.payload:
                 self._out.append(answer.payload)

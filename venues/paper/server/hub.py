@@ -47,9 +47,14 @@ _CURRENT = {
     "price-limit": "price_limit",
     "open-interest": "open_interest",
 }
-_THINNED = {"ticker": "tickers", "mark": "mark-price", "index": "index-tickers",
-            "price_limit": "price-limit", "open_interest": "open-interest",
-            "funding": "funding-rate"}
+_THINNED = {
+    "ticker": "tickers",
+    "mark": "mark-price",
+    "index": "index-tickers",
+    "price_limit": "price-limit",
+    "open_interest": "open-interest",
+    "funding": "funding-rate",
+}
 
 
 def canonical(arg: dict[str, Any]) -> bytes:
@@ -234,9 +239,7 @@ class Hub:
 
     # -- the current state on subscription ------------------------------------------------------
 
-    def _current(
-        self, socket: WebSocketConnection, channel: Channel, arg: dict[str, Any]
-    ) -> None:
+    def _current(self, socket: WebSocketConnection, channel: Channel, arg: dict[str, Any]) -> None:
         exchange = self._server.exchange
         if channel.name in _CURRENT:
             rows = self._rows(_CURRENT[channel.name], arg["instId"])
@@ -274,6 +277,8 @@ class Hub:
     def wants(self, kind: str, account: Any, inst_id: str) -> bool:
         if account is not None:
             return self.private.wants(kind, account)
+        if kind == "instrument":  # subscribed by type, told by instrument
+            return any(name == "instruments" for name, _ in self._public)
         return (kind, inst_id) in self._wanted
 
     def on_event(self, event: Event) -> None:

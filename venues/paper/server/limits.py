@@ -70,9 +70,7 @@ class RateLimiter:
 
     # -- the limits that need more than one counter ------------------------------------------
 
-    def orders(
-        self, uid: str, endpoint: str, instruments: list[str], *, single: int = 60
-    ) -> None:
+    def orders(self, uid: str, endpoint: str, instruments: list[str], *, single: int = 60) -> None:
         """Placements, amendments or cancellations of one call, counted per instrument.
 
         A batch call with one order counts against the single-order limit, with more against the

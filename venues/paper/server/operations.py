@@ -157,9 +157,7 @@ class Operations:
         )
         delay = sum(r.delay_ms() for r in rules if r.action == "delay" and not r.booked)
         if delay:
-            asyncio.get_running_loop().call_later(
-                delay / 1000, self._run_order_op, *run, rules
-            )
+            asyncio.get_running_loop().call_later(delay / 1000, self._run_order_op, *run, rules)
             return
         self._run_order_op(*run, rules)
 
@@ -211,6 +209,8 @@ class Operations:
             "inTime": str(in_time),
             "outTime": str(server.clock.now_us()),
         }
+        if server.before_answers is not None:
+            server.before_answers()
         delay = sum(r.delay_ms() for r in rules if r.action == "delay" and r.booked)
         if delay:
             asyncio.get_running_loop().call_later(delay / 1000, socket.send, answer)

@@ -70,14 +70,10 @@ def place(
     _count(server, account, "place", items, new_or_amended=True)
     place_order = server.exchange.place_order
     fault = order_fault(rules) if rules else None
-    return [
-        place_order(account, item, exp_time_ms=exp_time_ms, fault=fault) for item in items
-    ]
+    return [place_order(account, item, exp_time_ms=exp_time_ms, fault=fault) for item in items]
 
 
-def amend(
-    server: PaperServer, account: Any, items: list[Params], exp_time_ms: int | None
-) -> Rows:
+def amend(server: PaperServer, account: Any, items: list[Params], exp_time_ms: int | None) -> Rows:
     _count(server, account, "amend", items, new_or_amended=True)
     return [server.exchange.amend_order(account, item, exp_time_ms=exp_time_ms) for item in items]
 

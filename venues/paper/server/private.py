@@ -75,9 +75,7 @@ class PrivateTopics:
     ) -> int:
         """How many sockets of this account have the channel, this one included if it joins."""
         listener = self._listeners.get(socket.account.uid)
-        sockets = (
-            {s.socket for s in listener.channels.get(channel, ())} if listener else set()
-        )
+        sockets = {s.socket for s in listener.channels.get(channel, ())} if listener else set()
         return len(sockets | {socket}) if joining else len(sockets)
 
     def add(self, socket: WebSocketConnection, channel: Channel, arg: dict[str, Any]) -> None:
@@ -87,8 +85,9 @@ class PrivateTopics:
             listener = self._listeners[account.uid] = Listener(account)
         subscriptions = listener.channels.setdefault(channel.name, [])
         subscription = Subscription(socket, channel.name, arg, account.uid)
-        if not any(s.socket is socket and s.arg_bytes == subscription.arg_bytes
-                   for s in subscriptions):
+        if not any(
+            s.socket is socket and s.arg_bytes == subscription.arg_bytes for s in subscriptions
+        ):
             subscriptions.append(subscription)
         listener.recount()
         if channel.name in _SNAPSHOTS:
@@ -98,8 +97,10 @@ class PrivateTopics:
         wanted = orjson.dumps(arg, option=orjson.OPT_SORT_KEYS)
         self._drop(
             socket,
-            lambda s: s.channel == channel.name
-            and orjson.dumps(s.arg, option=orjson.OPT_SORT_KEYS) == wanted,
+            lambda s: (
+                s.channel == channel.name
+                and orjson.dumps(s.arg, option=orjson.OPT_SORT_KEYS) == wanted
+            ),
         )
 
     def remove_socket(self, socket: WebSocketConnection) -> None:
@@ -173,9 +174,7 @@ class PrivateTopics:
                     balance = self._server.exchange.balance(listener.account, {})
                 if name == "account":
                     if balance is not None:
-                        _send_event(
-                            subscription, "event_update", _only(balance, subscription.arg)
-                        )
+                        _send_event(subscription, "event_update", _only(balance, subscription.arg))
                 else:
                     event = "filled" if fills else "exchange"
                     row = self._joint_row(event, balance or [], positions, fills)
@@ -247,8 +246,19 @@ class PrivateTopics:
 
 
 _JOINT_POSITION_FIELDS = (
-    "posId", "tradeId", "instId", "instType", "mgnMode", "posSide", "pos", "ccy", "posCcy",
-    "avgPx", "nonSettleAvgPx", "settledPnl", "uTime",
+    "posId",
+    "tradeId",
+    "instId",
+    "instType",
+    "mgnMode",
+    "posSide",
+    "pos",
+    "ccy",
+    "posCcy",
+    "avgPx",
+    "nonSettleAvgPx",
+    "settledPnl",
+    "uTime",
 )
 
 

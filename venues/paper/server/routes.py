@@ -86,8 +86,13 @@ def _algo_rows(name: str) -> Callable[[Call], Any]:
 
 def _algo(path: str, name: str, *, batch: bool) -> Route:
     return Route(
-        "POST", path, _algo_rows(name), permission="trade", limit=Limit(20, "user"),
-        shape="orders", batch=batch,
+        "POST",
+        path,
+        _algo_rows(name),
+        permission="trade",
+        limit=Limit(20, "user"),
+        shape="orders",
+        batch=batch,
     )
 
 

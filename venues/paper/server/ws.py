@@ -42,9 +42,23 @@ def text_frame(payload: bytes) -> bytes:
 
 class WebSocketConnection:
     __slots__ = (
-        "_fragments", "_frozen", "_held", "_hour_ends", "_operations",
-        "_protocol", "_request", "_transport", "account", "app", "closed", "conn_id", "demo", "ip",
-        "kind", "last_sent", "subscriptions",
+        "_fragments",
+        "_frozen",
+        "_held",
+        "_hour_ends",
+        "_operations",
+        "_protocol",
+        "_request",
+        "_transport",
+        "account",
+        "app",
+        "closed",
+        "conn_id",
+        "demo",
+        "ip",
+        "kind",
+        "last_sent",
+        "subscriptions",
     )
 
     def __init__(self, app: PaperServer, transport: Any, request: Request) -> None:
