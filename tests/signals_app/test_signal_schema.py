@@ -64,8 +64,29 @@ def assert_agreement(document) -> None:
 
 amounts = st.one_of(
     st.sampled_from(
-        ["0", "0.0", "1", "1.0", "0.25", "01.50", "-1", "-0", "", "1e3", "NaN", "+1", ".5", "1."]
-        + ["1\n", "1" * 20, "1" * 21, "0." + "0" * 17 + "1", "0." + "1" * 19, "1.01", "١"]
+        [
+            "0",
+            "0.0",
+            "1",
+            "1.0",
+            "0.25",
+            "01.50",
+            "-1",
+            "-0",
+            "",
+            "1e3",
+            "NaN",
+            "+1",
+            ".5",
+            "1.",
+            "1\n",
+            "1" * 20,
+            "1" * 21,
+            "0." + "0" * 17 + "1",
+            "0." + "1" * 19,
+            "1.01",
+            "١",
+        ]
     ),
     st.decimals(min_value=-2, max_value=10**6, places=6).map(lambda amount: format(amount, "f")),
     st.decimals(min_value=-2, max_value=10**21, places=6),
@@ -73,26 +94,50 @@ amounts = st.one_of(
 )
 times = st.one_of(
     st.sampled_from(
-        ["2030-01-31T12:00:00Z", "2030-01-31T13:00:00.5+01:00", "2030-01-31T12:00:00Z\n"]
-        + ["2030-02-30T12:00:00Z", "2030-01-31T12:00:00", "2030-01-31", "soon", "", 5, None]
-        + ["2030-01-31t12:00:00Z", "2030-01-31T12:00:00.1234567891Z", "2030-01-31T24:00:00Z"]
+        [
+            "2030-01-31T12:00:00Z",
+            "2030-01-31T13:00:00.5+01:00",
+            "2030-01-31T12:00:00Z\n",
+            "2030-02-30T12:00:00Z",
+            "2030-01-31T12:00:00",
+            "2030-01-31",
+            "soon",
+            "",
+            5,
+            None,
+            "2030-01-31t12:00:00Z",
+            "2030-01-31T12:00:00.1234567891Z",
+            "2030-01-31T24:00:00Z",
+        ]
     ),
     st.text(max_size=30),
 )
 words = {
     "action": ["open", "increase", "reduce", "close", "flip", "set_target", "buy", "", None, 1],
-    "symbol": ["BTC/USDT:USDT", "BTC/USDT", "BTC-USDT-SWAP", "BTC-USDT", "btc/usdt", "BTCUSDT", ""]
-    + ["BTC/USDT:USDT\n", "BTC/USD:BTC-301227", "BTC/USD:BTC-301227-50000-C", "A" * 49, 7, "٣/A"],
+    "symbol": [
+        "BTC/USDT:USDT",
+        "BTC/USDT",
+        "BTC-USDT-SWAP",
+        "BTC-USDT",
+        "btc/usdt",
+        "BTCUSDT",
+        "",
+        "BTC/USDT:USDT\n",
+        "BTC/USD:BTC-301227",
+        "BTC/USD:BTC-301227-50000-C",
+        "A" * 49,
+        7,
+        "٣/A",
+    ],
     "side": ["long", "short", "LONG", "", None],
     "order_type": ["market", "limit", "stop", None],
     "size_basis": ["base", "contracts", "quote", "equity_fraction", "position_fraction", "x", None],
 }
 values = {
     **{name: st.sampled_from(choices) for name, choices in words.items()},
-    **{
-        name: amounts
-        for name in ("price", "size", "leader_equity", "leverage", "stop_loss", "take_profit")
-    },
+    **dict.fromkeys(
+        ("price", "size", "leader_equity", "leverage", "stop_loss", "take_profit"), amounts
+    ),
     "emitted_at": times,
     "expires_at": times,
     "stoploss": st.just("1"),

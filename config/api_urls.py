@@ -1,0 +1,3 @@
+"""The partner API: /api/v1/, its OpenAPI document and its pages."""
+
+urlpatterns = []

@@ -1,0 +1,175 @@
+"""The one door for signals: whatever the source, a signal comes in through `signal_accept`."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+
+from customers.models import Tenant
+from customers.services.events import EventDraft, events_record, staff_audience
+from customers.tenancy import tenant_scope
+from signals_app.domain.canonical import CanonicalSignal
+from signals_app.models import Signal, SignalSource
+from signals_app.signals import signal_accepted
+from venues.markets import known_symbols
+
+MAX_EXTERNAL_ID_LENGTH = 128
+# Two deliveries of one id that wait for a third which rolls back can deadlock in InnoDB; the
+# loser's work is undone, so it simply runs again.
+_DEADLOCK_CODES = {1205, 1213}
+_ATTEMPTS = 4
+
+
+class SignalRefusedError(Exception):
+    """A well-formed signal that is not taken. `code` is for machines, `status` is HTTP's."""
+
+    def __init__(self, code: str, message: str, *, status: int, field: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+        self.field = field
+
+
+def signal_accept(
+    *,
+    source: SignalSource,
+    canonical: CanonicalSignal,
+    external_id: str,
+    raw_payload: str,
+    received_at: datetime,
+) -> tuple[Signal, bool]:
+    """Store a signal once per source and external id; (the signal, whether it is new).
+
+    The same external id with the same `raw_payload` gives the stored signal again and does
+    nothing; with another payload, or when the source takes none, SignalRefusedError is raised.
+    Runs in the source's tenant scope by itself, and joins a surrounding transaction, so that a
+    caller can commit its cursor with it.
+    """
+    signal = _row(source, canonical, external_id, raw_payload, received_at)
+    with tenant_scope(source.tenant_id):
+        try:
+            _check_source(source)
+            _check_symbol(source, canonical.symbol)
+        except SignalRefusedError:
+            # What was taken before a pause is still answered as taken.
+            stored = _stored(signal)
+            if stored is None or stored.body_hash != signal.body_hash:
+                raise
+            return stored, False
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return _store_once(signal)
+            except OperationalError as error:
+                is_deadlock = bool(error.args) and error.args[0] in _DEADLOCK_CODES
+                if not is_deadlock or connection.in_atomic_block or attempt == _ATTEMPTS:
+                    raise
+    raise AssertionError("unreachable")
+
+
+def _check_source(source: SignalSource) -> None:
+    if source.tenant.status != Tenant.Status.ACTIVE:
+        raise SignalRefusedError(
+            "tenant_suspended", "The operator of this source is suspended.", status=403
+        )
+    if source.status != SignalSource.Status.ACTIVE:
+        reason = f": {source.paused_reason}" if source.paused_reason else "."
+        raise SignalRefusedError("source_paused", f"This source is paused{reason}", status=403)
+
+
+def _check_symbol(source: SignalSource, symbol: str) -> None:
+    symbols = known_symbols(source.venue)
+    if symbols is not None and symbol not in symbols:
+        raise SignalRefusedError(
+            "unknown_symbol",
+            f"{source.venue} does not list {symbol}.",
+            status=422,
+            field="symbol",
+        )
+
+
+def _store_once(signal: Signal) -> tuple[Signal, bool]:
+    try:
+        # The unique key decides between concurrent deliveries; asking first would decide nothing.
+        # Receivers of signal_accepted wake their own work when this is committed.
+        with transaction.atomic():
+            signal.save(force_insert=True)
+            events_record([_accepted_event(signal)])
+            signal_accepted.send(sender=Signal, trading_signal=signal)
+    except IntegrityError:
+        stored = _stored(signal)
+        if stored is None:
+            raise  # another constraint than the external id
+        if stored.body_hash != signal.body_hash:
+            raise SignalRefusedError(
+                "duplicate_id_different_body",
+                "This id was used before for another signal.",
+                status=409,
+            ) from None
+        return stored, False
+    return signal, True
+
+
+def _stored(signal: Signal) -> Signal | None:
+    return (
+        Signal.objects.for_tenant(signal.tenant_id)
+        .filter(source_id=signal.source_id, external_id_hash=signal.external_id_hash)
+        .first()
+    )
+
+
+def _row(
+    source: SignalSource,
+    canonical: CanonicalSignal,
+    external_id: str,
+    raw_payload: str,
+    received_at: datetime,
+) -> Signal:
+    if not 0 < len(external_id) <= MAX_EXTERNAL_ID_LENGTH:
+        raise ValueError(f"An external id has 1 to {MAX_EXTERNAL_ID_LENGTH} characters.")
+    # The operator's lifetime is a limit; the sender may only ask for less.
+    expires_at = canonical.emitted_at + timedelta(seconds=source.signal_lifetime_seconds)
+    if canonical.expires_at is not None:
+        expires_at = min(expires_at, canonical.expires_at)
+    return Signal(
+        tenant_id=source.tenant_id,
+        source=source,
+        external_id=external_id,
+        external_id_hash=_sha256(external_id),
+        body_hash=_sha256(raw_payload),
+        action=canonical.action.value,
+        symbol=canonical.symbol,
+        side=canonical.side.value if canonical.side else "",
+        order_type=canonical.order_type.value,
+        price=canonical.price,
+        size=canonical.size,
+        size_basis=canonical.size_basis.value if canonical.size_basis else "",
+        leader_equity=canonical.leader_equity,
+        leverage=canonical.leverage,
+        stop_loss=canonical.stop_loss,
+        take_profit=canonical.take_profit,
+        emitted_at=canonical.emitted_at,
+        received_at=received_at,
+        expires_at=expires_at,
+        raw_payload=raw_payload,
+    )
+
+
+def _accepted_event(signal: Signal) -> EventDraft:
+    return EventDraft(
+        tenant_id=signal.tenant_id,
+        audience=staff_audience(signal.tenant_id),
+        kind="signal.accepted",
+        payload={
+            "signal": signal.pk,
+            "source": signal.source_id,
+            "action": signal.action,
+            "symbol": signal.symbol,
+        },
+    )
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
