@@ -14,6 +14,8 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
 from customers.models import Customer, User
 from customers.selectors.access import staff_tenants
+from customers.selectors.events import audience_sequence
+from customers.services.events import customer_audience
 
 
 class ClientRequest(HttpRequest):
@@ -22,6 +24,7 @@ class ClientRequest(HttpRequest):
     user: User
     customer: Customer
     htmx: Any
+    live_sequence: int
 
 
 def client_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -36,6 +39,9 @@ def client_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
             if request.user.is_superuser or staff_tenants(request.user):
                 return redirect("admin:index")
             raise PermissionDenied
+        if not request.htmx:
+            # First the number, then the state: what happens in between is told again, not missed.
+            request.live_sequence = audience_sequence(customer_audience(request.customer.pk))
         response = view(request, *args, **kwargs)
         # Balances stay in no cache; the same address answers a page or a part of one.
         add_never_cache_headers(response)

@@ -47,10 +47,9 @@ def action_text(*, symbol: str, side: str, is_entry: bool, position_side: str = 
     """
     if ":" not in symbol and side:
         return pgettext("order", "Buy") if side == "buy" else pgettext("order", "Sell")
+    held = position_side
     if side:
         held = "long" if (side == "buy") == is_entry else "short"
-    else:
-        held = position_side
     if not held:
         return pgettext("order", "Open") if is_entry else pgettext("order", "Close")
     return str(_ACTIONS[is_entry, held])

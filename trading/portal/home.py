@@ -11,8 +11,6 @@ from django.views.decorators.http import require_safe
 
 from customers.models import Customer, ExchangeAccount
 from customers.portal_access import ClientRequest, client_page
-from customers.selectors.events import audience_sequence
-from customers.services.events import customer_audience
 from trading.selectors.feed import feed_lines
 from trading.selectors.order_history import OrderFilter, order_page
 from trading.selectors.portfolio import (
@@ -67,8 +65,6 @@ PARTS = {
 def home(request: ClientRequest) -> HttpResponse:
     customer = request.customer
     context = {
-        # first the number, then the state: what happens in between is told again, never missed
-        "sequence": audience_sequence(customer_audience(customer.pk)),
         **_numbers(customer),
         **_orders(customer),
         **_feed(customer),
