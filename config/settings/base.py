@@ -7,6 +7,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from config.settings.env import Env
+from config.settings.unfold import UNFOLD  # noqa: F401  (the operator console)
 from customers import schedule as customers_schedule
 from notifications import schedule as notifications_schedule
 from signals_app import schedule as signals_schedule
@@ -20,8 +21,9 @@ VAR_DIR = Path(env.text("VAR_DIR", default=str(BASE_DIR / "var"))).absolute()
 # --- applications -------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",  # the default one would put its own admin site in place
+    "unfold.contrib.filters",
+    "customers.console_config.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -49,7 +51,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "config.csp.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -285,14 +287,3 @@ EMAIL_TIMEOUT = 10  # a mail server that hangs must not hold a worker
 
 # Whom a robot's URL may address; another one only for tests against a server of our own.
 DINGTALK_ORIGINS = env.items("DINGTALK_ORIGINS", default="https://oapi.dingtalk.com")
-
-# --- admin --------------------------------------------------------------------------------
-
-UNFOLD = {
-    "SITE_TITLE": "Tandem",
-    "SITE_HEADER": "Tandem",
-    "SITE_URL": "/",
-    "SITE_SYMBOL": "sync_alt",
-    "SHOW_HISTORY": False,
-    "SHOW_LANGUAGES": True,
-}

@@ -1,0 +1,137 @@
+"""The operator console's theme: its name, its navigation, what is on every page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+def _console_css(request: HttpRequest) -> str:
+    from django.templatetags.static import static
+
+    return static("console/console.css")
+
+
+def _superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_superuser)
+
+
+def _trader(request: HttpRequest) -> bool:
+    membership = getattr(request, "membership", None)
+    return _superuser(request) or (
+        membership is not None and membership.role in {"owner", "trader"}
+    )
+
+
+def _item(title: Any, icon: str, model: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}
+
+
+def _platform(title: Any, icon: str, model: str) -> dict[str, Any]:
+    return {**_item(title, icon, model), "permission": _superuser}
+
+
+_NAVIGATION = [
+    {
+        "title": _("Overview"),
+        "items": [
+            {"title": _("Start"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
+            _item(_("Signals"), "bolt", "signals_app_signal"),
+            {
+                "title": _("Send a signal"),
+                "icon": "send",
+                "link": reverse_lazy("admin:send_signal"),
+                "permission": _trader,
+            },
+            _item(_("Kill switches"), "emergency_home", "trading_tradingcontrol"),
+        ],
+    },
+    {
+        "title": _("Trading"),
+        "separator": True,
+        "items": [
+            _item(_("Orders"), "receipt_long", "trading_order"),
+            _item(_("Intents"), "rule", "trading_intent"),
+            _item(_("Fills"), "price_check", "trading_fill"),
+            _item(_("Copied positions"), "stacks", "trading_copiedposition"),
+            _item(_("Exchange positions"), "account_balance", "trading_position"),
+            _item(_("Balances"), "savings", "trading_balance"),
+            _item(_("Trades"), "swap_vert", "trading_trade"),
+        ],
+    },
+    {
+        "title": _("Customers"),
+        "separator": True,
+        "items": [
+            _item(_("Customers"), "group", "customers_customer"),
+            _item(_("Exchange accounts"), "account_balance_wallet", "customers_exchangeaccount"),
+            _item(_("Customer logins"), "person_check", "customers_customeruser"),
+            _item(_("Partners"), "handshake", "customers_partner"),
+        ],
+    },
+    {
+        "title": _("Strategies and signals"),
+        "separator": True,
+        "items": [
+            _item(_("Strategies"), "insights", "strategies_strategy"),
+            _item(_("Subscriptions"), "subscriptions", "strategies_subscription"),
+            _item(_("Signal sources"), "sensors", "signals_app_signalsource"),
+            _item(_("Refused deliveries"), "block", "signals_app_webhookrejection"),
+        ],
+    },
+    {
+        "title": _("Notifications"),
+        "separator": True,
+        "items": [
+            _item(_("Channels"), "campaign", "notifications_notificationchannel"),
+            _item(_("Deliveries"), "outgoing_mail", "notifications_delivery"),
+        ],
+    },
+    {
+        "title": _("System"),
+        "separator": True,
+        "collapsible": True,
+        "items": [
+            _item(_("Tenants"), "domain", "customers_tenant"),
+            _item(_("Memberships"), "badge", "customers_membership"),
+            _item(_("API keys"), "vpn_key", "customers_apikey"),
+            _item(_("Audit log"), "policy", "customers_auditentry"),
+            _item(_("Events"), "rss_feed", "customers_event"),
+            _item(_("Order events"), "timeline", "trading_orderevent"),
+            _item(_("Fan-out shards"), "grid_view", "trading_signalshard"),
+            _item(_("Effective settings"), "tune", "trading_effectivesettings"),
+            _item(_("Instrument settings"), "straighten", "trading_instrumentsetting"),
+            _platform(_("Users"), "manage_accounts", "customers_user"),
+            _platform(_("Periodic tasks"), "schedule", "django_celery_beat_periodictask"),
+            _platform(_("Intervals"), "timelapse", "django_celery_beat_intervalschedule"),
+            _platform(_("Crontabs"), "calendar_clock", "django_celery_beat_crontabschedule"),
+        ],
+    },
+]
+
+
+def _tenant_name(request: HttpRequest) -> str:
+    tenant = getattr(request, "tenant", None)
+    return tenant.name if tenant is not None else str(_("All tenants"))
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Tandem",
+    "SITE_HEADER": "Tandem",
+    "SITE_SUBHEADER": _tenant_name,
+    "SITE_URL": None,
+    "SITE_SYMBOL": "sync_alt",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_LANGUAGES": True,
+    "SHOW_BACK_BUTTON": True,
+    "GLOBAL_CALLBACK": "trading.admin.overview.console_context",
+    "DASHBOARD_CALLBACK": "trading.admin.overview.overview_context",
+    "STYLES": [_console_css],
+    "SIDEBAR": {"show_search": False, "navigation": _NAVIGATION},
+}

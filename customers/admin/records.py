@@ -1,0 +1,48 @@
+"""What the platform keeps of itself: events, the audit log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.decorators import display
+
+from customers.admin_base import LedgerAdmin
+from customers.admin_json import pretty_json
+from customers.models import AuditEntry, Event
+
+
+@admin.register(Event)
+class EventAdmin(LedgerAdmin[Event]):
+    list_display = ["created_at", "kind", "audience", "sequence"]
+    list_filter = [("created_at", RangeDateTimeFilter)]
+    search_fields = ["=id", "kind__startswith", "=audience"]
+    fields = ["id", "created_at", "kind", "audience", "sequence", "payload_text"]
+    readonly_fields = fields
+
+    @display(description=_("payload"))
+    def payload_text(self, event: Event) -> str:
+        return pretty_json(event.payload)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(LedgerAdmin[AuditEntry]):
+    list_display = ["created_at", "actor_label", "action", "target", "ip_address"]
+    list_filter = [("created_at", RangeDateTimeFilter)]
+    search_fields = ["=target", "actor_label__istartswith", "action__startswith"]
+    ordering = ["-sequence"]
+    fields = [
+        "sequence", "created_at", "tenant", "actor", "actor_label", "action", "target",
+        "details_text", "ip_address", "previous_hash", "entry_hash",
+    ]  # fmt: skip
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("tenant", "actor")
+
+    @display(description=_("details"))
+    def details_text(self, entry: AuditEntry) -> str:
+        return pretty_json(entry.details)

@@ -1,0 +1,106 @@
+"""Signal sources: secrets that the system makes, and the pause."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+
+from django.db import transaction
+
+from customers.models import User
+from customers.services.audit import audit_record
+from signals_app.models import SignalSource
+
+_SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
+
+
+class SourceError(Exception):
+    """The source cannot do this; the code says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def source_rotate_secret(
+    *, source: SignalSource, actor: User | None, ip_address: str | None = None
+) -> str:
+    """A new signing secret, `whsec_<base64>`; the only time that it can be read.
+
+    The one before stays valid as `previous_secret` until `source_drop_previous_secret` or the
+    next rotation, so that a sender can change over without a gap.
+    """
+    if source.kind != SignalSource.Kind.WEBHOOK:
+        raise SourceError("not_a_webhook")
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+    with transaction.atomic():
+        locked = SignalSource.objects.select_for_update().get(pk=source.pk)
+        # Opened and assigned as text: a sealed value is bound to its field.
+        locked.previous_secret = locked.reveal("secret")
+        locked.secret = secret
+        locked.save(update_fields=["secret", "previous_secret"])
+        audit_record(
+            action="source.secret_rotated",
+            actor=actor,
+            tenant_id=locked.tenant_id,
+            target=f"signals_app.signalsource:{locked.pk}",
+            details={"previous_kept": bool(locked.previous_secret)},
+            ip_address=ip_address,
+        )
+    return secret
+
+
+def source_drop_previous_secret(
+    *, source: SignalSource, actor: User | None, ip_address: str | None = None
+) -> bool:
+    """End the overlap of a rotation. False when there was no previous secret."""
+    with transaction.atomic():
+        locked = SignalSource.objects.select_for_update().get(pk=source.pk)
+        if not locked.previous_secret:
+            return False
+        locked.previous_secret = ""
+        locked.save(update_fields=["previous_secret"])
+        audit_record(
+            action="source.previous_secret_dropped",
+            actor=actor,
+            tenant_id=locked.tenant_id,
+            target=f"signals_app.signalsource:{locked.pk}",
+            ip_address=ip_address,
+        )
+    return True
+
+
+def source_pause(
+    *, source: SignalSource, reason: str, actor: User | None, ip_address: str | None = None
+) -> bool:
+    """Take no more signals from it. False when it was paused before."""
+    return _set_status(source, SignalSource.Status.PAUSED, reason, actor, ip_address)
+
+
+def source_resume(
+    *, source: SignalSource, reason: str = "", actor: User | None, ip_address: str | None = None
+) -> bool:
+    return _set_status(source, SignalSource.Status.ACTIVE, reason, actor, ip_address)
+
+
+def _set_status(
+    source: SignalSource, status: str, reason: str, actor: User | None, ip_address: str | None
+) -> bool:
+    paused = status == SignalSource.Status.PAUSED
+    with transaction.atomic():
+        changed = (
+            SignalSource.objects.filter(pk=source.pk)
+            .exclude(status=status)
+            .update(status=status, paused_reason=reason if paused else "")
+        )
+        if not changed:
+            return False
+        audit_record(
+            action="source.paused" if paused else "source.resumed",
+            actor=actor,
+            tenant_id=source.tenant_id,
+            target=f"signals_app.signalsource:{source.pk}",
+            details={"reason": reason},
+            ip_address=ip_address,
+        )
+    return True

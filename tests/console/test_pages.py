@@ -1,0 +1,123 @@
+"""Every list and every page opens, for the tenant's own rows only."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+
+from customers.models import User
+from tests.console.conftest import Enter, Firm
+
+OURS = {"customers", "signals_app", "strategies", "trading", "notifications"}
+PLATFORM_MODELS = {
+    "customers.user",
+    "django_celery_beat.periodictask",
+    "django_celery_beat.intervalschedule",
+    "django_celery_beat.crontabschedule",
+    "django_celery_beat.solarschedule",
+    "django_celery_beat.clockedschedule",
+}
+NO_PAGE = {
+    "customers.credential",  # write-only, through its account
+    "customers.encryptioncanary",
+    "customers.idempotencyrecord",
+    "customers.audiencecounter",
+    "customers.lease",
+}
+
+
+def registered() -> list[str]:
+    return sorted(model._meta.label_lower for model in admin.site._registry)
+
+
+def list_url(label: str) -> str:
+    return reverse(f"admin:{label.replace('.', '_')}_changelist")
+
+
+def page_url(row: object) -> str:
+    label = row._meta.label_lower.replace(".", "_")
+    return reverse(f"admin:{label}_change", args=[row.pk])
+
+
+def tenant_rows(firm: Firm) -> list[object]:
+    return [row for name, row in firm.rows.items() if name != "credential"]
+
+
+def test_every_model_has_a_page_or_a_reason_not_to() -> None:
+    from django.apps import apps
+
+    ours = {model._meta.label_lower for model in apps.get_models() if model._meta.app_label in OURS}
+    assert ours - set(registered()) <= NO_PAGE | {"customers.loginfailure"}
+
+
+@pytest.mark.parametrize("label", registered())
+def test_a_superuser_opens_every_list(
+    label: str, firm: Firm, other_firm: Firm, enter: Enter
+) -> None:
+    for tenant in (firm.tenant, None):
+        assert enter(None, tenant).get(list_url(label)).status_code == 200
+
+
+@pytest.mark.parametrize("label", [name for name in registered() if name not in PLATFORM_MODELS])
+def test_an_owner_opens_every_list_and_finds_only_his_own(
+    label: str, firm: Firm, other_firm: Firm, owner: Client
+) -> None:
+    response = owner.get(list_url(label))
+    assert response.status_code == 200
+    tenants = {getattr(row, "tenant_id", row.pk) for row in response.context["cl"].result_list}
+    assert tenants <= {firm.tenant.pk, None}
+    assert firm.tenant.pk in tenants
+
+
+@pytest.mark.parametrize("label", sorted(PLATFORM_MODELS))
+def test_platform_pages_are_for_superusers(label: str, firm: Firm, owner: Client) -> None:
+    assert owner.get(list_url(label)).status_code == 403
+
+
+def test_every_page_of_an_own_row_opens(firm: Firm, owner: Client) -> None:
+    for row in tenant_rows(firm):
+        response = owner.get(page_url(row))
+        assert response.status_code == 200, row
+
+
+def test_every_page_of_a_foreign_row_is_404(firm: Firm, other_firm: Firm, owner: Client) -> None:
+    for row in tenant_rows(other_firm):
+        for method in (owner.get, owner.post):
+            assert method(page_url(row)).status_code == 404, row
+
+
+def test_a_superuser_without_a_tenant_opens_all_rows(
+    firm: Firm, other_firm: Firm, enter: Enter
+) -> None:
+    root = enter(None, None)
+    for row in (*tenant_rows(firm), *tenant_rows(other_firm)):
+        assert root.get(page_url(row)).status_code == 200, row
+
+
+def test_a_superuser_who_chose_a_tenant_sees_only_it(
+    firm: Firm, other_firm: Firm, enter: Enter
+) -> None:
+    root = enter(None, firm.tenant)
+    assert root.get(page_url(firm.customer)).status_code == 200
+    assert root.get(page_url(other_firm.customer)).status_code == 404
+
+
+def test_nobody_enters_without_a_role(firm: Firm, client: Client, superuser: User) -> None:
+    response = client.get(reverse("admin:index"))
+    assert response.status_code == 302
+    assert reverse("portal:login") in response["Location"]
+    client.force_login(firm.login.user)
+    assert client.get(reverse("admin:index")).status_code == 403
+    assert client.get(page_url(firm.customer)).status_code == 403
+
+
+def test_the_search_of_a_foreign_key_offers_own_rows_only(
+    firm: Firm, other_firm: Firm, owner: Client
+) -> None:
+    response = owner.get(
+        reverse("admin:autocomplete"),
+        {"app_label": "strategies", "model_name": "subscription", "field_name": "account"},
+    )
+    assert {found["id"] for found in response.json()["results"]} == {firm.account.pk}
