@@ -141,6 +141,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "signals_app.*": {"queue": "signals"},
     "trading.tasks.signal_*": {"queue": "signals"},
+    "trading.tasks.sweep": {"queue": "signals"},  # recovery never waits behind account checks
     "trading.tasks.shard_*": {"queue": "orders"},
     "trading.tasks.orders_submit": {"queue": "orders"},
     "trading.tasks.orders_check": {"queue": "sync"},
@@ -277,6 +278,9 @@ LOGGING = {
     "loggers": {
         "django_structlog": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        # Two lines for each task, several times a second, say nothing that the rows do not.
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
     },
 }
 
