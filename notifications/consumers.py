@@ -180,7 +180,7 @@ class EventsConsumer(AsyncWebsocketConsumer):
         assert self._listener is not None
         async with self._delivering:
             last = await database_sync_to_async(listener_sequence)(self._listener)
-            if last > self._sequence:
+            if last != self._sequence:  # less: a backup was restored
                 await self._catch_up()
 
     # --- beginning and end --------------------------------------------------------------------

@@ -13,7 +13,8 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from channels.layers import get_channel_layer
+from channels import DEFAULT_CHANNEL_LAYER
+from channels.layers import channel_layers
 from channels_redis.core import RedisChannelLayer
 
 from customers.domain.event_wire import PUSH, TICK, NumberedEvent, audience_group
@@ -31,7 +32,8 @@ class EventPusher:
     """Sends from a plain thread through one event loop of its own, so connections are kept."""
 
     def __init__(self) -> None:
-        self._layer = get_channel_layer()
+        # A layer of its own: connections belong to an event loop, and so does closing them.
+        self._layer = channel_layers.make_backend(DEFAULT_CHANNEL_LAYER)
         self._runner = asyncio.Runner()
         self._behind: dict[str, int] = {}
         self._retry_at = 0.0
