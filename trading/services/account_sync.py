@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from customers.models import Credential, ExchangeAccount
@@ -16,6 +16,7 @@ from trading.domain.reasons import Reason, ReasonCode
 from trading.models import Balance, Position
 from trading.services.account_health import account_mark_healthy, account_mark_unhealthy
 from trading.services.credentials import credentials_of_accounts
+from trading.services.row_updates import rows_upsert
 from venues.domain.types import (
     AccountConfig,
     BalanceSnapshot,
@@ -147,7 +148,7 @@ def _store_balances(report: _Report, now) -> None:
     kept = [item.currency for item in report.balances]
     mine = Balance.objects.for_tenant(account.tenant_id).filter(account=account)
     mine.exclude(currency__in=kept).delete()
-    _upsert(Balance, rows, ["account", "currency"], ["equity", "available", "updated_at"])
+    rows_upsert(Balance, rows, ["account", "currency"], ["equity", "available", "updated_at"])
     if account.initial_balance is None:
         equity = next(
             (i.equity for i in report.balances if i.currency == account.balance_currency), None
@@ -181,7 +182,7 @@ def _store_positions(report: _Report, now) -> None:
     mine = Position.objects.for_tenant(account.tenant_id).filter(account=account)
     gone = [row.pk for row in mine if (row.symbol, row.position_side) not in kept]
     mine.filter(pk__in=gone).delete()
-    _upsert(
+    rows_upsert(
         Position,
         rows,
         ["account", "symbol", "position_side"],
@@ -195,16 +196,6 @@ def _store_positions(report: _Report, now) -> None:
             "liquidation_price",
             "updated_at",
         ],
-    )
-
-
-def _upsert(model, rows, unique_fields: list[str], update_fields: list[str]) -> None:
-    """Insert or update by unique key in one statement; MySQL names no key in it."""
-    if not rows:
-        return
-    named = unique_fields if connection.features.supports_update_conflicts_with_target else None
-    model.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=named, update_fields=update_fields
     )
 
 

@@ -1,4 +1,4 @@
-"""One UPDATE for many rows with different values.
+"""Writing many rows with different values in one statement.
 
 Django's `bulk_update` builds expression trees and does 3,000 rows/s; this does over 50,000
 (docs/performance.md). Callers hold the rows' locks or pass a guard.
@@ -50,3 +50,18 @@ def rows_update(
             )
             matched += cursor.rowcount
     return matched
+
+
+def rows_upsert(
+    model: type[models.Model],
+    rows: Sequence[models.Model],
+    unique_fields: Sequence[str],
+    update_fields: Sequence[str],
+) -> None:
+    """Insert, or update what the unique key finds. MySQL takes any unique key and names none."""
+    if not rows:
+        return
+    named = unique_fields if connection.features.supports_update_conflicts_with_target else None
+    model._default_manager.bulk_create(
+        rows, update_conflicts=True, unique_fields=named, update_fields=update_fields
+    )

@@ -14,7 +14,7 @@ import queue
 import socket
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -34,6 +34,7 @@ from trading.services.account_health import account_mark_unhealthy
 from trading.services.control_state import controls_for
 from trading.services.credentials import credentials_of_accounts
 from trading.services.order_updates import OrderUpdate, order_updates_apply
+from trading.services.row_updates import rows_upsert
 from venues import markets
 from venues.domain.types import (
     Credentials,
@@ -73,11 +74,19 @@ class _Job:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Prepared:
+    """The leverage was set on the venue, or why not; the order has not left."""
+
     job: _Job
-    placement: Placement | None
-    leverage_error: VenueError | None = None
-    leverage_set: bool = False
+    error: VenueError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The order has left, and this came of it."""
+
+    job: _Job
+    placement: Placement
 
 
 # --- claiming -----------------------------------------------------------------------------------
@@ -140,7 +149,7 @@ class OrderSender:
         self.tenant_id = tenant_id
         self.claimed_by = claimed_by
         self.instruments: dict[str, dict[str, Instrument]] = {}
-        self._answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[_Prepared | _Answer] = queue.SimpleQueue()
         self._in_flight = 0
 
     def send(self, order_ids: Sequence[str]) -> None:
@@ -161,13 +170,21 @@ class OrderSender:
         position = {pk: number for number, pk in enumerate(order_ids)}
         orders.sort(key=lambda order: position[order.pk])
         jobs = self._last_checks(orders)
+        # A neighbour that needs no preparation does not wait for one that does.
+        self._start(_prepare_all, [job for job in jobs if job.set_leverage])
+        self._let_go([job for job in jobs if not job.set_leverage])
+
+    def _let_go(self, jobs: list[_Job]) -> None:
         self._mark_sending(jobs)
+        self._start(_send_all, jobs)
+
+    def _start(self, work: _Work, jobs: Sequence[_Job]) -> None:
         by_venue: dict[str, list[_Job]] = defaultdict(list)
         for job in jobs:
             by_venue[job.order.account.venue].append(job)
         for venue, venue_jobs in by_venue.items():
             self._in_flight += len(venue_jobs)
-            submit(_send_all(venue, venue_jobs, self._answers))
+            submit(work(venue, venue_jobs, self._news))
 
     # --- last checks ----------------------------------------------------------------------------
 
@@ -284,88 +301,104 @@ class OrderSender:
     # --- answers --------------------------------------------------------------------------------
 
     def _collect(self, *, wait: bool) -> None:
-        """Write the answers that are there; with `wait`, at least one and those right after."""
-        answers: list[_Answer] = []
+        """Deal with the news that are there; with `wait`, at least one and those right after."""
+        news: list[_Prepared | _Answer] = []
         timeout: float | None = None
-        while len(answers) < FLUSH_SIZE and len(answers) < self._in_flight:
+        while len(news) < FLUSH_SIZE and len(news) < self._in_flight:
             try:
-                answers.append(
-                    self._answers.get(timeout=timeout) if wait else self._answers.get_nowait()
-                )
+                news.append(self._news.get(timeout=timeout) if wait else self._news.get_nowait())
             except queue.Empty:
                 break
             timeout = FLUSH_SECONDS
-        if not answers:
-            return
-        self._in_flight -= len(answers)
-        order_updates_apply(
-            tenant_id=self.tenant_id,
-            updates=[_update(answer) for answer in answers],
-            instruments=self.instruments,
-        )
-        self._remember_leverage(answers)
-        self._note_refused_keys(answers)
-        self._follow(answers)
+        self._in_flight -= len(news)
+        prepared = [item for item in news if isinstance(item, _Prepared)]
+        answers = [item for item in news if isinstance(item, _Answer)]
+        if prepared:
+            self._take_prepared(prepared)
+        if answers:
+            self._apply([_update(answer) for answer in answers])
+            for answer in answers:
+                self._note_refused_keys(answer.job.order, _refusal_of_keys(answer.placement))
+            self._follow(answers)
 
-    def _remember_leverage(self, answers: Iterable[_Answer]) -> None:
+    def _apply(self, updates: Sequence[OrderUpdate]) -> None:
+        order_updates_apply(tenant_id=self.tenant_id, updates=updates, instruments=self.instruments)
+
+    def _take_prepared(self, prepared: Sequence[_Prepared]) -> None:
+        ready = [item.job for item in prepared if item.error is None]
+        self._remember_leverage(ready)
+        refused = []
+        for item in prepared:
+            if item.error is None:
+                continue
+            refused.append(
+                OrderUpdate(
+                    item.job.order.pk,
+                    OrderTrigger.REFUSE,
+                    reason=_leverage_reason(item.job.order, item.error),
+                )
+            )
+            if item.error.kind is VenueErrorKind.CREDENTIALS:
+                self._note_refused_keys(item.job.order, (item.error.code, item.error.message))
+        self._apply(refused)
+        self._let_go(ready)
+
+    def _remember_leverage(self, jobs: Sequence[_Job]) -> None:
         now = timezone.now()
         rows = [
             InstrumentSetting(
                 tenant_id=self.tenant_id,
-                account_id=answer.job.order.account_id,
-                symbol=answer.job.order.symbol,
-                margin_mode=answer.job.order.margin_mode,
-                leverage=answer.job.order.leverage,
+                account_id=job.order.account_id,
+                symbol=job.order.symbol,
+                margin_mode=job.order.margin_mode,
+                leverage=job.order.leverage,
                 confirmed_at=now,
             )
-            for answer in answers
-            if answer.leverage_set
+            for job in jobs
         ]
-        for row in rows:
-            InstrumentSetting.objects.for_tenant(self.tenant_id).update_or_create(
-                account_id=row.account_id,
-                symbol=row.symbol,
-                margin_mode=row.margin_mode,
-                defaults={"leverage": row.leverage, "confirmed_at": now},
-                create_defaults={
-                    "tenant_id": self.tenant_id,
-                    "leverage": row.leverage,
-                    "confirmed_at": now,
-                },
-            )
+        rows_upsert(
+            InstrumentSetting,
+            rows,
+            ["account", "symbol", "margin_mode"],
+            ["leverage", "confirmed_at"],
+        )
 
-    def _note_refused_keys(self, answers: Iterable[_Answer]) -> None:
-        for answer in answers:
-            words = _refused_keys(answer)
-            if words is not None:
-                account_mark_unhealthy(
-                    account=answer.job.order.account,
-                    code=ReasonCode.CREDENTIALS_REFUSED,
-                    params=words,
-                )
+    def _note_refused_keys(self, order: Order, words: tuple[str, str] | None) -> None:
+        if words is not None:
+            code, message = words
+            account_mark_unhealthy(
+                account=order.account,
+                code=ReasonCode.CREDENTIALS_REFUSED,
+                params={"code": code, "message": message},
+            )
 
     def _follow(self, answers: Iterable[_Answer]) -> None:
         ids = [
             answer.job.order.pk
             for answer in answers
-            if answer.placement is not None
-            and answer.placement.result is not PlacementResult.REJECTED
+            if answer.placement.result is not PlacementResult.REJECTED
         ]
         if ids:
             wake("trading.tasks.orders_check", order_ids=ids, tenant_id=self.tenant_id)
 
 
-def _refused_keys(answer: _Answer) -> dict[str, str] | None:
-    """The venue's words when it refused the key itself."""
-    error, placement = answer.leverage_error, answer.placement
-    if error is not None and error.kind is VenueErrorKind.CREDENTIALS:
-        return {"code": error.code, "message": error.message}
-    if placement is not None and (
+def _refusal_of_keys(placement: Placement) -> tuple[str, str] | None:
+    """The venue's code and words when it refused the key itself."""
+    if (
         placement.result is PlacementResult.REJECTED
         and placement.reject_kind is RejectKind.CREDENTIALS
     ):
-        return {"code": placement.code, "message": placement.message}
+        return placement.code, placement.message
     return None
+
+
+def _leverage_reason(order: Order, error: VenueError) -> Reason:
+    words = {"code": error.code or "-", "message": error.message}
+    if error.kind is VenueErrorKind.CREDENTIALS:
+        return Reason(ReasonCode.CREDENTIALS_REFUSED, words)
+    return Reason(
+        ReasonCode.LEVERAGE_NOT_SET, {**words, "leverage": format(order.leverage or 0, "f")}
+    )
 
 
 def _request(order: Order, instrument: Instrument) -> OrderRequest:
@@ -386,17 +419,6 @@ def _request(order: Order, instrument: Instrument) -> OrderRequest:
 
 def _update(answer: _Answer) -> OrderUpdate:
     order, placement = answer.job.order, answer.placement
-    if placement is None:
-        error = answer.leverage_error
-        assert error is not None
-        words = {"code": error.code or "-", "message": error.message}
-        if error.kind is VenueErrorKind.CREDENTIALS:
-            reason = Reason(ReasonCode.CREDENTIALS_REFUSED, words)
-        else:
-            words["leverage"] = format(order.leverage or 0, "f")
-            reason = Reason(ReasonCode.LEVERAGE_NOT_SET, words)
-        # SENDING was written, nothing was sent: a definite refusal.
-        return OrderUpdate(order.pk, OrderTrigger.REJECT, reason=reason)
     if placement.result is PlacementResult.ACCEPTED:
         return OrderUpdate(
             order.pk,
@@ -454,36 +476,47 @@ def _failed_closes(tenant_id: str, orders: Sequence[Order]) -> set[tuple[str, st
 
 # --- on the venue loop ----------------------------------------------------------------------------
 
+_News = queue.SimpleQueue[_Prepared | _Answer]
+_Work = Callable[[str, Sequence[_Job], _News], Coroutine[Any, Any, None]]
 
-async def _send_all(venue: str, jobs: Sequence[_Job], answers: queue.SimpleQueue[_Answer]) -> None:
-    await asyncio.gather(*(_send_one(venue, job, answers) for job in jobs))
+
+async def _prepare_all(venue: str, jobs: Sequence[_Job], news: _News) -> None:
+    await asyncio.gather(*(_prepare_one(venue, job, news) for job in jobs))
 
 
-async def _send_one(venue: str, job: _Job, answers: queue.SimpleQueue[_Answer]) -> None:
-    """Always puts exactly one answer: whatever fails here must not lose the order."""
-    leverage_set = False
+async def _prepare_one(venue: str, job: _Job, news: _News) -> None:
+    """Always puts exactly one piece of news."""
+    order = job.order
+    assert order.leverage is not None
     try:
-        gateway = gateway_for(venue)
-        if job.set_leverage:
-            order = job.order
-            assert order.leverage is not None
-            try:
-                await gateway.set_leverage(
-                    job.credentials,
-                    symbol=order.symbol,
-                    leverage=order.leverage,
-                    margin_mode=order.margin_mode,
-                    position_sides=[order.position_side],
-                )
-            except VenueError as error:
-                answers.put(_Answer(job, None, leverage_error=error))
-                return
-            leverage_set = True
-        placement = await gateway.place_order(job.credentials, job.request)
+        await gateway_for(venue).set_leverage(
+            job.credentials,
+            symbol=order.symbol,
+            leverage=order.leverage,
+            margin_mode=order.margin_mode,
+            position_sides=[order.position_side],
+        )
+    except VenueError as error:
+        news.put(_Prepared(job, error))
+    except Exception as error:
+        logger.exception("setting the leverage of order %s failed", order.pk)
+        news.put(_Prepared(job, VenueError(VenueErrorKind.UNAVAILABLE, "", type(error).__name__)))
+    else:
+        news.put(_Prepared(job))
+
+
+async def _send_all(venue: str, jobs: Sequence[_Job], news: _News) -> None:
+    await asyncio.gather(*(_send_one(venue, job, news) for job in jobs))
+
+
+async def _send_one(venue: str, job: _Job, news: _News) -> None:
+    """Always puts exactly one answer: whatever fails here must not lose the order."""
+    try:
+        placement = await gateway_for(venue).place_order(job.credentials, job.request)
     except Exception as error:
         # Unknown is the safe name for whatever it was: it will be looked up.
         logger.exception("sending order %s failed", job.order.pk)
         placement = Placement(
             PlacementResult.UNKNOWN, code=type(error).__name__[:32], message="internal error"
         )
-    answers.put(_Answer(job, placement, leverage_set=leverage_set))
+    news.put(_Answer(job, placement))

@@ -1,0 +1,15 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.trading.world import World, make_world
+from venues import runtime
+
+
+@pytest.fixture
+def world(transactional_db: Any, paper_exchange: Any) -> Iterator[World]:
+    """Transactional: the flow commits between its steps and uses several connections."""
+    runtime.close_gateways()
+    yield make_world(paper_exchange)
+    runtime.close_gateways()
