@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -101,14 +103,14 @@ def register_panel(model: type[models.Model], panel: Panel) -> None:
 
 
 def console_page(
-    request: HttpRequest, template: str, *, title: str, status: int = 200, **context: Any
+    request: HttpRequest, template: str, *, title: str, http_status: int = 200, **context: Any
 ) -> TemplateResponse:
     """A page in the console's frame."""
     return TemplateResponse(
         request,
         template,
         {**admin.site.each_context(request), "title": title, **context},
-        status=status,
+        status=http_status,
     )
 
 
@@ -165,6 +167,7 @@ class ConsoleModelAdmin(ModelAdmin, Generic[M]):
 
     form = ConsoleForm
     show_full_result_count = False
+    ordering = ("-id",)  # newest first: ids are time-ordered
     list_per_page = 50
     list_max_show_all = 200
     list_filter_submit = True
@@ -351,17 +354,29 @@ class ConsoleModelAdmin(ModelAdmin, Generic[M]):
 
     def get_urls(self) -> list[URLPattern]:
         prefix = f"{self.opts.app_label}_{self.opts.model_name}"
-        return [
-            *(
-                path(
-                    f"<str:object_id>/{route}/",
-                    self.admin_site.admin_view(view),
-                    name=f"{prefix}_{route.replace('-', '_')}",
-                )
-                for route, view in self.object_pages()
-            ),
-            *super().get_urls(),
+        pages = [
+            path(
+                f"<str:object_id>/{route}/",
+                self.admin_site.admin_view(view),
+                name=f"{prefix}_{route.replace('-', '_')}",
+            )
+            for route, view in self.object_pages()
         ]
+        return [self._own_rows_only(pattern) for pattern in (*pages, *super().get_urls())]
+
+    def _own_rows_only(self, pattern: URLPattern) -> URLPattern:
+        """Whatever the page and the right that it asks for: a foreign id is a 404 before that."""
+        view = pattern.callback
+
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            object_id = kwargs.get("object_id")
+            asked = object_id is not None and access_of(request).may_enter
+            if asked and self.get_object(request, unquote(object_id)) is None:
+                raise Http404
+            return view(request, *args, **kwargs)
+
+        return URLPattern(pattern.pattern, guarded, pattern.default_args, pattern.name)
 
     def change_url(self, obj: M) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
@@ -419,7 +434,6 @@ class LedgerAdmin(ConsoleModelAdmin[M]):
     paginator = InfinitePaginator
     list_per_page = LEDGER_PAGE_SIZE
     list_max_show_all = LEDGER_PAGE_SIZE
-    ordering = ["-id"]
     actions = None
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -89,7 +89,7 @@ class SignalSourceAdmin(ConsoleModelAdmin[SignalSource]):
                 "admin/console/notice.html",
                 title=title,
                 notice=_("Only a webhook source signs its signals."),
-                status=409,
+                http_status=409,
             )
         if request.method == "POST":
             with self.writing_scope(request, source):

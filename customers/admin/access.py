@@ -206,5 +206,5 @@ def choose_tenant_page(request: HttpRequest) -> HttpResponse:
         "admin/console/notice.html",
         title=_("Choose a tenant first"),
         notice=_("A new row belongs to one tenant. Choose it at the top left."),
-        status=409,
+        http_status=409,
     )

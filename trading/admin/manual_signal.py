@@ -108,7 +108,7 @@ def send_signal_page(request: HttpRequest) -> HttpResponse:
             "admin/console/notice.html",
             title=_("Send a signal"),
             notice=_("A signal belongs to one tenant. Choose it at the top left."),
-            status=409,
+            http_status=409,
         )
     form = ManualSignalForm(request.POST or None, tenant=access.tenant)
     if request.method == "POST" and form.is_valid() and "edit" not in request.POST:
