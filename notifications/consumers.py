@@ -59,6 +59,7 @@ class EventsConsumer(AsyncWebsocketConsumer):
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._listener: Listener | None = None
         self._sequence = 0
+        self._accepted = False
         self._queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_LIMIT)
         self._delivering = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -72,7 +73,7 @@ class EventsConsumer(AsyncWebsocketConsumer):
             await self._leave()
         code = self._ended.result()
         if code != GONE:
-            await _sent_in_time(send, code)
+            await _sent_in_time(send, code, accept_first=not self._accepted)
 
     async def connect(self) -> None:
         self._session_key = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
@@ -90,6 +91,7 @@ class EventsConsumer(AsyncWebsocketConsumer):
         await self._join()
         self._sequence = await database_sync_to_async(listener_sequence)(listener)
         await self.accept()
+        self._accepted = True
         self._tasks = [
             asyncio.ensure_future(self._send_queued()),
             asyncio.ensure_future(self._watch()),
@@ -210,6 +212,7 @@ class EventsConsumer(AsyncWebsocketConsumer):
         if error is None:
             self._end(GONE)
         elif isinstance(error, TooSlowError):
+            logger.info("a socket of %s is closed: its client takes nothing", self._listener)
             self._end(TOO_SLOW)
         elif isinstance(error, (DatabaseError, InterfaceError, RedisError, OSError)):
             logger.warning("a socket is closed, it may come again: %r", error)
@@ -222,9 +225,14 @@ class TooSlowError(Exception):
     """The client does not take what is sent."""
 
 
-async def _sent_in_time(send: Any, code: int) -> None:
+async def _sent_in_time(send: Any, code: int, *, accept_first: bool) -> None:
+    async def close() -> None:
+        if accept_first:  # a refused handshake would say "not allowed", whatever the code
+            await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": code})
+
     try:
-        await asyncio.wait_for(send({"type": "websocket.close", "code": code}), CLOSE_SECONDS)
+        await asyncio.wait_for(close(), CLOSE_SECONDS)
     except (TimeoutError, OSError):
         return  # it does not even take this; the server drops it when its ping is not answered
 

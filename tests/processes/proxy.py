@@ -47,6 +47,7 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         self.cut()
+        self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 
@@ -77,6 +78,13 @@ class Proxy:
             self._server = None
         for writer in list(self._writers):
             writer.transport.abort()
+
+    async def _end(self) -> None:
+        """Connections that were frozen have to be told."""
+        mine = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in mine:
+            task.cancel()
+        await asyncio.gather(*mine, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         target = self.target
