@@ -12,6 +12,7 @@ from django.template import defaultfilters
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -59,7 +60,7 @@ def _badge(status: str, label: Any, symbol: str = "") -> SafeString:
         colour,
         status,
         icon(symbol or _ICONS[colour]),
-        label,
+        capfirst(str(label)),
     )
 
 
