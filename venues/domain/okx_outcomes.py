@@ -7,7 +7,7 @@ definite list; everything else, however it looks, is unknown and must be looked 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeGuard
 
 from venues.domain.types import Placement, PlacementResult, RejectKind
 
@@ -40,20 +40,31 @@ def _definite(code: str) -> RejectKind | None:
 
 
 def _unknown(code: str, message: str) -> Placement:
-    return Placement(PlacementResult.UNKNOWN, code=code[:32], message=message[:200])
+    return Placement(PlacementResult.UNKNOWN, code=_printable(code, 32), message=message)
+
+
+def _printable(value: object, length: int) -> str:
+    """Text as a database takes it: a lone surrogate, which JSON can spell, becomes `?`."""
+    if not isinstance(value, str):
+        return ""
+    return value[:length].encode("utf-8", "replace").decode()
+
+
+def _is_order_id(value: object) -> TypeGuard[str]:
+    """Whether it can be an id of OKX, which is a number as text, with room for a change of mind."""
+    return isinstance(value, str) and value.isascii() and value.isalnum() and len(value) <= 64
 
 
 def classify_placement(body: bytes, client_order_id: str) -> Placement:
     """The outcome of one placement from the raw response body, whatever its HTTP status."""
     try:
         answer: Any = json.loads(body)
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return _unknown("unreadable", "the answer is not JSON")
     if not isinstance(answer, dict) or not isinstance(answer.get("code"), str):
         return _unknown("unreadable", "the answer has no code")
     code: str = answer["code"]
-    message = answer.get("msg")
-    text = message if isinstance(message, str) else ""
+    text = _printable(answer.get("msg"), 200)
     rows = answer.get("data")
     row = rows[0] if isinstance(rows, list) and len(rows) == 1 else None
     if isinstance(row, dict) and isinstance(row.get("sCode"), str):
@@ -63,24 +74,24 @@ def classify_placement(body: bytes, client_order_id: str) -> Placement:
     kind = _definite(code)
     if kind is None:
         return _unknown(code, text)
-    return Placement(PlacementResult.REJECTED, code=code, message=text[:200], reject_kind=kind)
+    return Placement(PlacementResult.REJECTED, code=code, message=text, reject_kind=kind)
 
 
 def _classify_row(row: dict[str, Any], client_order_id: str) -> Placement:
     code: str = row["sCode"]
-    message = row.get("sMsg")
-    text = message if isinstance(message, str) else ""
+    text = _printable(row.get("sMsg"), 200)
+    if row.get("clOrdId") not in (None, "", client_order_id):
+        # Neither its success nor its refusal says anything of ours.
+        return _unknown(code, "the answer is about another order")
     if code == "0":
         order_id = row.get("ordId")
-        if not isinstance(order_id, str) or not order_id:
+        if not _is_order_id(order_id):
             return _unknown("0", "success without an order id")
-        if row.get("clOrdId") not in (None, "", client_order_id):
-            return _unknown("0", "the answer is about another order")
         return Placement(PlacementResult.ACCEPTED, venue_order_id=order_id)
     kind = _definite(code)
     if kind is None:
         return _unknown(code, text)
-    return Placement(PlacementResult.REJECTED, code=code, message=text[:200], reject_kind=kind)
+    return Placement(PlacementResult.REJECTED, code=code, message=text, reject_kind=kind)
 
 
 def is_credential_code(code: str) -> bool:

@@ -1,0 +1,161 @@
+"""The OKX gateway against the paper exchange, over real sockets."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from customers.domain.ids import new_id
+from venues import runtime
+from venues.domain.types import (
+    Credentials,
+    LookupResult,
+    OrderRequest,
+    PlacementResult,
+    RejectKind,
+    VenueError,
+    VenueErrorKind,
+)
+from venues.gateway import Gateway
+
+SYMBOL = "BTC/USDT:USDT"
+
+
+@pytest.fixture
+def gateway(paper_exchange: Any) -> Iterator[Gateway]:
+    runtime.close_gateways()
+    yield runtime.gateway_for("paper")
+    runtime.close_gateways()
+
+
+def _credentials(keys: Any, **changes: str) -> Credentials:
+    values = {"api_key": keys.api_key, "api_secret": keys.secret_key, "passphrase": keys.passphrase}
+    return Credentials(**{**values, **changes})
+
+
+def _request(gateway: Gateway, *, deadline_in_seconds: float = 5, **changes: Any) -> OrderRequest:
+    instrument = runtime.run(gateway.load_instruments())[SYMBOL]
+    values: dict[str, Any] = {
+        "client_order_id": new_id(),
+        "instrument": instrument,
+        "side": "buy",
+        "order_type": "market",
+        "quantity": Decimal(1),
+        "price": None,
+        "position_side": "net",
+        "reduce_only": False,
+        "margin_mode": "cross",
+        "deadline_ms": int((time.time() + deadline_in_seconds) * 1000),
+    }
+    return OrderRequest(**{**values, **changes})
+
+
+def test_instruments_carry_the_exchanges_filters(gateway: Gateway) -> None:
+    instruments = runtime.run(gateway.load_instruments())
+    swap = instruments[SYMBOL]
+    assert (swap.venue_symbol, swap.kind) == ("BTC-USDT-SWAP", "linear")
+    assert swap.contract_size == Decimal("0.01")
+    assert swap.tick == Decimal("0.1")
+    assert instruments["BTC/USD:BTC"].kind == "inverse"
+    assert instruments["BTC/USD:BTC"].contract_size == 100
+    assert instruments["ETH/USDT"].kind == "spot"
+
+
+def test_a_crowd_that_needs_the_instruments_loads_them_once(
+    paper_exchange: Any, gateway: Gateway
+) -> None:
+    keys = [paper_exchange.account() for _ in range(40)]
+
+    async def crowd() -> list[Any]:
+        return await asyncio.gather(*(gateway.positions(_credentials(key)) for key in keys))
+
+    assert runtime.run(crowd()) == [[]] * 40  # 40 loads would meet the limit of 20 in 2 s
+
+
+def test_an_order_is_placed_found_by_its_client_id_and_its_fills_are_listed(
+    paper_exchange: Any, gateway: Gateway
+) -> None:
+    credentials = _credentials(paper_exchange.account())
+    request = _request(gateway)
+    placement = runtime.run(gateway.place_order(credentials, request))
+    assert placement.result is PlacementResult.ACCEPTED
+    names = {"symbol": SYMBOL, "client_order_id": request.client_order_id}
+    for look in (gateway.find_order, gateway.search_order):
+        lookup = runtime.run(look(credentials, **names))
+        assert lookup.result is LookupResult.FOUND
+        assert lookup.order is not None
+        assert lookup.order.venue_order_id == placement.venue_order_id
+        assert lookup.order.filled_quantity == 1
+    fills = runtime.run(
+        gateway.order_fills(credentials, symbol=SYMBOL, venue_order_id=placement.venue_order_id)
+    )
+    assert sum(fill.quantity for fill in fills) == 1
+    assert all(fill.fee > 0 and fill.fee_currency == "USDT" for fill in fills)
+
+
+def test_an_unknown_client_id_is_absent(paper_exchange: Any, gateway: Gateway) -> None:
+    credentials = _credentials(paper_exchange.account())
+    names = {"symbol": SYMBOL, "client_order_id": new_id()}
+    assert runtime.run(gateway.find_order(credentials, **names)).result is LookupResult.ABSENT
+    assert runtime.run(gateway.search_order(credentials, **names)).result is LookupResult.ABSENT
+
+
+def test_an_order_after_its_deadline_is_discarded_by_the_venue(
+    paper_exchange: Any, gateway: Gateway
+) -> None:
+    credentials = _credentials(paper_exchange.account())
+    placement = runtime.run(
+        gateway.place_order(credentials, _request(gateway, deadline_in_seconds=-1))
+    )
+    assert placement.result is PlacementResult.REJECTED
+    assert placement.reject_kind is RejectKind.LATE
+
+
+def test_credentials_of_one_account_never_serve_another(
+    paper_exchange: Any, gateway: Gateway
+) -> None:
+    """One client signs for all accounts; concurrent orders land on their own account."""
+    keys = [paper_exchange.account() for _ in range(20)]
+    requests = [_request(gateway, quantity=Decimal(number + 1)) for number in range(20)]
+
+    async def place_all() -> list[Any]:
+        return await asyncio.gather(
+            *(
+                gateway.place_order(_credentials(key), request)
+                for key, request in zip(keys, requests, strict=True)
+            )
+        )
+
+    assert all(p.result is PlacementResult.ACCEPTED for p in runtime.run(place_all()))
+    for key, request in zip(keys, requests, strict=True):
+        (row,) = paper_exchange.control.ledger(key.api_key)["orders"]
+        assert row["clOrdId"] == request.client_order_id
+
+
+@pytest.mark.parametrize("part", ["api_key", "api_secret", "passphrase"])
+def test_wrong_keys_are_told_apart_from_an_exchange_that_is_down(
+    paper_exchange: Any, gateway: Gateway, part: str
+) -> None:
+    wrong = _credentials(paper_exchange.account(), **{part: "wrong"})
+    with pytest.raises(VenueError) as refused:
+        runtime.run(gateway.balances(wrong))
+    assert refused.value.kind is VenueErrorKind.CREDENTIALS
+    placement = runtime.run(gateway.place_order(wrong, _request(gateway)))
+    assert placement.result is PlacementResult.REJECTED
+    assert placement.reject_kind is RejectKind.CREDENTIALS
+
+    right = _credentials(paper_exchange.account())
+    paper_exchange.control.add_fault("http_status", status=503, endpoint="account/balance")
+    with pytest.raises(VenueError) as down:
+        runtime.run(gateway.balances(right))
+    assert down.value.kind is VenueErrorKind.UNAVAILABLE
+
+
+def test_keys_never_show_in_text(paper_exchange: Any) -> None:
+    keys = paper_exchange.account()
+    shown = f"{_credentials(keys)!r} {_credentials(keys)}"
+    assert keys.secret_key not in shown
+    assert keys.api_key not in shown
