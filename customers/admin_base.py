@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -166,7 +167,6 @@ class ConsoleModelAdmin(ModelAdmin, Generic[M]):
     """The lookup from a row to its tenant; None for rows of the whole platform."""
 
     form = ConsoleForm
-    show_full_result_count = False
     ordering = ("-id",)  # newest first: ids are time-ordered
     list_per_page = 50
     list_max_show_all = 200
@@ -258,10 +258,14 @@ class ConsoleModelAdmin(ModelAdmin, Generic[M]):
             tenant = self.tenant_of(request, getattr(request, "_console_object", None))
             rows = related.objects.all()
             kwargs["queryset"] = rows.for_tenant(tenant) if tenant is not None else rows
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        for button in ("can_add_related", "can_change_related", "can_delete_related"):
-            if field is not None and hasattr(field.widget, button):
-                setattr(field.widget, button, False)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(
+        self, db_field: models.Field, request: HttpRequest, **kwargs: Any
+    ) -> forms.Field | None:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget  # a row is added on its own page, not in a pop-up
         return field
 
     def save_model(self, request: HttpRequest, obj: M, form: forms.ModelForm, change: bool) -> None:
@@ -339,6 +343,7 @@ class ConsoleModelAdmin(ModelAdmin, Generic[M]):
         form_url: str = "",
         obj: M | None = None,
     ) -> HttpResponse:
+        context["show_save_and_add_another"] = False
         if obj is not None:
             context["console_panels"] = [
                 {"template": panel.template, **panel.context(request, obj)}
@@ -414,7 +419,6 @@ class ConsoleModelAdmin(ModelAdmin, Generic[M]):
             button=button,
             dangerous=dangerous,
             back=self.change_url(obj),
-            opts=self.opts,
         )
 
 
@@ -431,6 +435,7 @@ class LedgerAdmin(ConsoleModelAdmin[M]):
     """Rows that only the system writes. Big tables: no counting, pages forward and back."""
 
     resource = Resource.LEDGER
+    show_full_result_count = False
     paginator = InfinitePaginator
     list_per_page = LEDGER_PAGE_SIZE
     list_max_show_all = LEDGER_PAGE_SIZE

@@ -116,7 +116,6 @@ class SignalSourceAdmin(ConsoleModelAdmin[SignalSource]):
             ),
             button=_("Make and show the secret"),
             back=self.change_url(source),
-            opts=self.opts,
         )
 
     @action(

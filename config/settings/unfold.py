@@ -17,6 +17,12 @@ def _console_css(request: HttpRequest) -> str:
     return static("console/console.css")
 
 
+def _favicon(request: HttpRequest) -> str:
+    from django.templatetags.static import static
+
+    return static("brand.svg")
+
+
 def _superuser(request: HttpRequest) -> bool:
     return bool(request.user.is_superuser)
 
@@ -132,6 +138,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_BACK_BUTTON": True,
     "GLOBAL_CALLBACK": "trading.admin.overview.console_context",
     "DASHBOARD_CALLBACK": "trading.admin.overview.overview_context",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _favicon}],
     "STYLES": [_console_css],
     "SIDEBAR": {"show_search": False, "navigation": _NAVIGATION},
 }

@@ -166,7 +166,6 @@ class ExchangeAccountAdmin(ConsoleModelAdmin[ExchangeAccount]):
             ),
             button=_("Store keys"),
             back=self.change_url(account),
-            opts=self.opts,
         )
 
     @action(
@@ -182,7 +181,11 @@ class ExchangeAccountAdmin(ConsoleModelAdmin[ExchangeAccount]):
             account,
             title=_("Check %(account)s") % {"account": account},
             question=_("A worker asks the exchange whether the keys work, and reads the account."),
-            act=lambda reason: wake("trading.tasks.account_check", account_id=account.pk),
+            act=lambda reason: wake(
+                "trading.tasks.account_check",
+                account_id=account.pk,
+                tenant_id=account.tenant_id,
+            ),
             done=_("The check was asked for."),
             button=_("Check now"),
         )
