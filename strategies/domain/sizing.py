@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from venues.domain.types import Instrument
 
+ZERO = Decimal(0)
+
 
 class SizingMode(StrEnum):
     FIXED_AMOUNT = "fixed_amount"
@@ -115,4 +117,5 @@ def _notional(leader: LeaderSize, terms: FollowerTerms) -> Decimal:
     fraction = leader.equity_fraction()
     if terms.equity is None:
         raise SizingError(MissingFact.FOLLOWER_EQUITY)
-    return fraction * terms.equity * terms.leverage * terms.ratio * terms.follow_ratio
+    # An account under water follows with nothing; a negative size would turn the order round.
+    return fraction * max(terms.equity, ZERO) * terms.leverage * terms.ratio * terms.follow_ratio
