@@ -74,6 +74,7 @@ class OkxGateway:
         self._session: aiohttp.ClientSession | None = None
         self._instruments: dict[str, Instrument] = {}
         self._symbols: dict[str, str] = {}
+        self._loading: asyncio.Task[dict[str, Instrument]] | None = None
 
     # --- transport --------------------------------------------------------------------------
 
@@ -144,7 +145,17 @@ class OkxGateway:
 
     # --- public data ------------------------------------------------------------------------
 
+    async def _ensure_instruments(self) -> None:
+        if not self._instruments:
+            await self.load_instruments()
+
     async def load_instruments(self) -> dict[str, Instrument]:
+        # Callers that come while a load is under way share it: the public limit is per address.
+        if self._loading is None or self._loading.done():
+            self._loading = asyncio.create_task(self._load_instruments())
+        return await asyncio.shield(self._loading)
+
+    async def _load_instruments(self) -> dict[str, Instrument]:
         client = ccxt_async.okx(self._config)
         try:
             markets = await client.load_markets()
@@ -162,8 +173,7 @@ class OkxGateway:
         return loaded
 
     async def _instrument_of(self, symbol: str) -> Instrument:
-        if not self._instruments:
-            await self.load_instruments()
+        await self._ensure_instruments()
         found = self._instruments.get(symbol)
         if found is None:
             raise VenueError(VenueErrorKind.REFUSED, message=f"{symbol} is not listed")
@@ -304,7 +314,7 @@ class OkxGateway:
         )
 
     async def open_orders(self, credentials: Credentials) -> list[OrderSnapshot]:
-        await self._ensure_symbols()
+        await self._ensure_instruments()
         rows = await self._read(credentials, "GET", "trade/orders-pending", {"limit": "100"})
         snapshots = [self._order_snapshot(row) for row in rows]
         return [snapshot for snapshot in snapshots if snapshot is not None]
@@ -349,12 +359,8 @@ class OkxGateway:
 
     # --- the account ------------------------------------------------------------------------
 
-    async def _ensure_symbols(self) -> None:
-        if not self._symbols:
-            await self.load_instruments()
-
     async def positions(self, credentials: Credentials) -> list[PositionSnapshot]:
-        await self._ensure_symbols()
+        await self._ensure_instruments()
         rows = await self._read(credentials, "GET", "account/positions")
         found = []
         for row in rows:

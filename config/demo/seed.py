@@ -35,7 +35,7 @@ from customers.models import (
 )
 from customers.services.api_keys import api_key_create
 from customers.services.credentials import credential_store
-from customers.services.logins import LoginRefused, customer_login_grant, membership_grant
+from customers.services.logins import LoginRefusedError, customer_login_grant, membership_grant
 from customers.tenancy import tenant_scope
 from notifications.models import NotificationChannel
 from signals_app.models import SignalSource
@@ -239,7 +239,7 @@ def _clients(tenant: Tenant, password: str, actor: User) -> None:
         _login(email, customer.name, password)
         try:
             customer_login_grant(customer=customer, email=email, actor=actor)
-        except LoginRefused as refused:
+        except LoginRefusedError as refused:
             if refused.code != "exists":
                 raise
 

@@ -93,5 +93,7 @@ def credential_store(
                 details={"fingerprint": fingerprint[:12]},
                 ip_address=ip_address,
             )
-            wake_on_commit("trading.tasks.account_check", account_id=locked.pk)
+            wake_on_commit(
+                "trading.tasks.account_check", account_id=locked.pk, tenant_id=locked.tenant_id
+            )
     return credential

@@ -16,7 +16,7 @@ async def test_callers_of_a_cold_gateway_share_one_load(monkeypatch):
         gateway._instruments = {"BTC/USDT:USDT": object()}  # type: ignore[dict-item]
         return gateway._instruments
 
-    monkeypatch.setattr(gateway, "load_instruments", load)
+    monkeypatch.setattr(gateway, "_load_instruments", load)
     await asyncio.gather(*(gateway._instrument_of("BTC/USDT:USDT") for _ in range(60)))
     await gateway.aclose()
     assert loads == 1

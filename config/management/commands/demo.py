@@ -1,6 +1,7 @@
 """The demo: everything, with invented firms, followers, and leaders that trade by themselves."""
 
 import asyncio
+import logging
 import os
 import shutil
 import sys
@@ -55,6 +56,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _run(self, port: int) -> None:
+        logging.getLogger().setLevel(logging.WARNING)  # each seeded row would be a line here
         self.stdout.write("preparing the database")
         demo = prepare(port=port, token=control_token(), keep_paper_state=True)
 

@@ -1,6 +1,7 @@
 """The whole flow once: one signal, all followers, the books against the exchange's ledger."""
 
 import asyncio
+import logging
 import shutil
 import sys
 import tempfile
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--database-url", help="an empty database instead of SQLite; it is filled"
         )
+        parser.add_argument("--keep", action="store_true", help="keep the state directory")
         parser.add_argument("--redis-url", help="a server instead of a private Valkey")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,6 +49,7 @@ class Command(BaseCommand):
                 "REDIS_URL_FILE": None,
             }
         )
+        logging.getLogger().setLevel(logging.WARNING)  # the console is for the result
         try:
             result = asyncio.run(self._run(kill_worker=options["kill_worker"]))
         except (SmokeError, StartError) as error:
@@ -57,7 +60,10 @@ class Command(BaseCommand):
         if result.problems or result.books.duplicates:
             self.stderr.write(f"failed; its state is in {settings.VAR_DIR}")
             sys.exit(1)
-        shutil.rmtree(settings.VAR_DIR)
+        if options["keep"]:
+            self.stderr.write(f"kept: {settings.VAR_DIR}")
+        else:
+            shutil.rmtree(settings.VAR_DIR)
 
     async def _run(self, *, kill_worker: bool) -> SmokeResult:
         port = free_port()
