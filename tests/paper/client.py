@@ -6,6 +6,7 @@ import hmac
 import http.client
 import json
 from base64 import b64encode
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -113,10 +114,13 @@ class PaperSocket:
 
     def __init__(self, url: str, kind: str, source_ip: str = "127.0.0.1") -> None:
         address = urlsplit(url)
-        self.ws: ClientConnection = connect(
-            f"ws://{address.netloc}/ws/v5/{kind}",
-            source_address=(source_ip, 0),
-            ping_interval=None,
+        self._opened = ExitStack()
+        self.ws: ClientConnection = self._opened.enter_context(
+            connect(
+                f"ws://{address.netloc}/ws/v5/{kind}",
+                source_address=(source_ip, 0),
+                ping_interval=None,
+            )
         )
 
     def send(self, message: Any) -> None:
@@ -157,7 +161,7 @@ class PaperSocket:
         )
 
     def close(self) -> None:
-        self.ws.close()
+        self._opened.close()
 
 
 def order(**changes: Any) -> dict[str, Any]:
