@@ -16,7 +16,13 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from customers.models import Customer, Membership, Tenant
-from customers.selectors.access import TENANT_SESSION_KEY, chosen_customer, chosen_tenant
+from customers.selectors.access import (
+    CUSTOMER_SESSION_KEY,
+    TENANT_SESSION_KEY,
+    chosen_among,
+    chosen_tenant,
+    client_customers,
+)
 from customers.tenancy import system_scope, tenant_scope
 
 # They find their tenant by themselves (from a source or an API key), or touch no tenant's rows.
@@ -41,10 +47,8 @@ class TenantMiddleware:
         if request.path_info.startswith(UNSCOPED_PREFIXES) or not request.user.is_authenticated:
             return self.get_response(request)
         with ExitStack() as stack:
-            if is_console(request):
-                scope = _staff_scope(request)
-            else:
-                scope = _client_scope(request)
+            find_scope = _staff_scope if is_console(request) else _client_scope
+            scope = find_scope(request)
             if scope is not None:
                 stack.enter_context(scope)
             tenant: Tenant | None = request.tenant  # type: ignore[attr-defined]
@@ -79,7 +83,9 @@ def _staff_scope(request: HttpRequest) -> AbstractContextManager[None] | None:
 
 
 def _client_scope(request: HttpRequest) -> AbstractContextManager[None] | None:
-    customer: Customer | None = chosen_customer(request.user, request.session)
+    customers = client_customers(request.user)
+    customer: Customer | None = chosen_among(customers, request.session.get(CUSTOMER_SESSION_KEY))
+    request.customers = customers  # type: ignore[attr-defined]  # for the menu
     if customer is None:
         return None
     request.customer = customer  # type: ignore[attr-defined]

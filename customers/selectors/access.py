@@ -45,12 +45,12 @@ def client_customers(user: Any) -> list[Customer]:
 
 def chosen_tenant(user: Any, session: SessionLike) -> Tenant | None:
     """The tenant that the session chose, else the first allowed one, else none."""
-    return _chosen(staff_tenants(user), session.get(TENANT_SESSION_KEY))
+    return chosen_among(staff_tenants(user), session.get(TENANT_SESSION_KEY))
 
 
 def chosen_customer(user: Any, session: SessionLike) -> Customer | None:
     """The customer that the session chose, else the first allowed one, else none."""
-    return _chosen(client_customers(user), session.get(CUSTOMER_SESSION_KEY))
+    return chosen_among(client_customers(user), session.get(CUSTOMER_SESSION_KEY))
 
 
 def is_usable_login(user: Any) -> bool:
@@ -58,7 +58,8 @@ def is_usable_login(user: Any) -> bool:
     return isinstance(user, User) and user.is_active
 
 
-def _chosen(allowed: list[Any], choice: Any) -> Any:
+def chosen_among(allowed: list[Any], choice: Any) -> Any:
+    """The row that the session chose, else the first one, else none."""
     if not allowed:
         return None
     return next((row for row in allowed if row.pk == choice), allowed[0])

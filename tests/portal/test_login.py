@@ -84,9 +84,7 @@ def test_after_five_failures_even_the_right_password_waits(owner: Persona):
 
 def test_a_lock_is_for_one_address_so_nobody_locks_out_a_stranger(owner: Persona):
     for _ in range(login_guard.FAILURES_PER_LOGIN):
-        Client(REMOTE_ADDR="10.9.9.9").post(
-            LOGIN, {"email": owner.user.email, "password": "guess"}
-        )
+        Client(REMOTE_ADDR="10.9.9.9").post(LOGIN, {"email": owner.user.email, "password": "guess"})
     assert _try(Client(REMOTE_ADDR="10.0.0.7"), owner.user.email).status_code == 302
 
 

@@ -76,7 +76,9 @@ def test_a_superuser_works_on_the_whole_platform_or_in_a_chosen_tenant(db):
     assert scope.tenant_id == tenant.pk
 
 
-@pytest.mark.parametrize("path", ["/hooks/x/", "/api/v1/orders/", "/static/x.css", "/i18n/setlang/"])
+@pytest.mark.parametrize(
+    "path", ["/hooks/x/", "/api/v1/orders/", "/static/x.css", "/i18n/setlang/"]
+)
 def test_doors_that_find_their_own_tenant_run_without_scope(owner: Persona, path: str):
     request, scope = _seen(path, owner.user)
     assert scope is None

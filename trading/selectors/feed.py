@@ -37,22 +37,26 @@ def feed_lines(customer: Customer, *, size: int = FEED_SIZE) -> list[FeedLine]:
         .filter(audience=customer_audience(customer.pk), sequence__isnull=False)
         .order_by("-sequence")[:size]
     )
-    ids = {event.payload.get("intent") for event in events}
     intents = {
         intent.pk: intent
         for intent in Intent.objects.for_customer(customer)
-        .filter(pk__in=[pk for pk in ids if pk])
+        .filter(pk__in=_named(events, "intent"))
         .select_related("signal")
     }
     accounts = dict(ExchangeAccount.objects.for_customer(customer).values_list("pk", "label"))
     copies = {
         copy.pk: copy.strategy.name
         for copy in Subscription.objects.for_customer(customer)
-        .filter(pk__in={event.payload.get("subscription") or "" for event in events})
+        .filter(pk__in=_named(events, "subscription"))
         .select_related("strategy")
     }
     lines = [_line(event, intents, accounts, copies) for event in events]
     return [line for line in lines if line.title]
+
+
+def _named(events: list[Event], key: str) -> set[str]:
+    """The ids under a key of the payloads; an empty set costs no query."""
+    return {str(event.payload[key]) for event in events if event.payload.get(key)}
 
 
 def _line(

@@ -16,8 +16,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from customers.models import Customer, ExchangeAccount
-from customers.selectors.access import client_customers
+from customers.models import ExchangeAccount
 from customers.templatetags.figures import icon, money, quantity
 from strategies.models import Subscription
 from trading.models import Intent, Order
@@ -87,12 +86,6 @@ def health_badge(account: ExchangeAccount) -> SafeString:
 def copy_badge(copy: Subscription) -> SafeString:
     symbols = {"active": "play-circle", "paused": "pause-circle", "stopped": "stop-circle"}
     return _badge(copy.status, copy.get_status_display(), symbols.get(copy.status, ""))
-
-
-@register.simple_tag(takes_context=True)
-def client_choices(context: dict[str, Any]) -> list[Customer]:
-    """The customers that the login may act for."""
-    return client_customers(context["request"].user)
 
 
 _SECTIONS = {
