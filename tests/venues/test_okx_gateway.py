@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from customers.domain.ids import new_id
-from venues import runtime
+from venues import markets, runtime
 from venues.domain.types import (
     Credentials,
     LookupResult,
@@ -27,6 +27,7 @@ SYMBOL = "BTC/USDT:USDT"
 @pytest.fixture
 def gateway(paper_exchange: Any) -> Iterator[Gateway]:
     runtime.close_gateways()
+    markets.forget_markets()
     yield runtime.gateway_for("paper")
     runtime.close_gateways()
 
@@ -36,8 +37,8 @@ def _credentials(keys: Any, **changes: str) -> Credentials:
     return Credentials(**{**values, **changes})
 
 
-def _request(gateway: Gateway, *, deadline_in_seconds: float = 5, **changes: Any) -> OrderRequest:
-    instrument = runtime.run(gateway.load_instruments())[SYMBOL]
+def _request(*, deadline_in_seconds: float = 5, **changes: Any) -> OrderRequest:
+    instrument = markets.instrument("paper", SYMBOL)
     values: dict[str, Any] = {
         "client_order_id": new_id(),
         "instrument": instrument,
@@ -79,7 +80,7 @@ def test_an_order_is_placed_found_by_its_client_id_and_its_fills_are_listed(
     paper_exchange: Any, gateway: Gateway
 ) -> None:
     credentials = _credentials(paper_exchange.account())
-    request = _request(gateway)
+    request = _request()
     placement = runtime.run(gateway.place_order(credentials, request))
     assert placement.result is PlacementResult.ACCEPTED
     names = {"symbol": SYMBOL, "client_order_id": request.client_order_id}
@@ -107,9 +108,7 @@ def test_an_order_after_its_deadline_is_discarded_by_the_venue(
     paper_exchange: Any, gateway: Gateway
 ) -> None:
     credentials = _credentials(paper_exchange.account())
-    placement = runtime.run(
-        gateway.place_order(credentials, _request(gateway, deadline_in_seconds=-1))
-    )
+    placement = runtime.run(gateway.place_order(credentials, _request(deadline_in_seconds=-1)))
     assert placement.result is PlacementResult.REJECTED
     assert placement.reject_kind is RejectKind.LATE
 
@@ -119,7 +118,7 @@ def test_credentials_of_one_account_never_serve_another(
 ) -> None:
     """One client signs for all accounts; concurrent orders land on their own account."""
     keys = [paper_exchange.account() for _ in range(20)]
-    requests = [_request(gateway, quantity=Decimal(number + 1)) for number in range(20)]
+    requests = [_request(quantity=Decimal(number + 1)) for number in range(20)]
 
     async def place_all() -> list[Any]:
         return await asyncio.gather(
@@ -143,7 +142,7 @@ def test_wrong_keys_are_told_apart_from_an_exchange_that_is_down(
     with pytest.raises(VenueError) as refused:
         runtime.run(gateway.balances(wrong))
     assert refused.value.kind is VenueErrorKind.CREDENTIALS
-    placement = runtime.run(gateway.place_order(wrong, _request(gateway)))
+    placement = runtime.run(gateway.place_order(wrong, _request()))
     assert placement.result is PlacementResult.REJECTED
     assert placement.reject_kind is RejectKind.CREDENTIALS
 
