@@ -4,71 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from customers.domain.roles import Resource, Verb, role_allows
-from customers.fields import AmountField
-from customers.models import Membership, Tenant, User
+from customers.admin_pages import (
+    PANELS,
+    RefusalError,
+    access_of,
+    client_address,
+    console_page,
+    require,
+)
+from customers.domain.roles import Resource, Verb
+from customers.fields import AmountField, plain
+from customers.models import Tenant
 from customers.services.audit import audit_record
 from customers.tenancy import tenant_scope
 
 M = TypeVar("M", bound=models.Model)
 
 LEDGER_PAGE_SIZE = 50
-
-
-# --- who asks -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What the user of this request is here."""
-
-    user: User | None
-    tenant: Tenant | None
-    role: str | None
-    is_platform: bool
-
-    @property
-    def may_enter(self) -> bool:
-        return self.is_platform or (self.tenant is not None and self.role is not None)
-
-    def may(self, resource: Resource, verb: Verb) -> bool:
-        if not self.may_enter:
-            return False
-        if self.is_platform:
-            return verb is Verb.VIEW or resource is not Resource.LEDGER
-        return role_allows(self.role, resource, verb)
-
-
-def access_of(request: HttpRequest) -> Access:
-    """From what customers.middleware found out about the request."""
-    user = request.user
-    if not user.is_authenticated or not user.is_active:
-        return Access(None, None, None, False)
-    membership: Membership | None = getattr(request, "membership", None)
-    return Access(
-        user=user,
-        tenant=getattr(request, "tenant", None),
-        role=membership.role if membership is not None else None,
-        is_platform=user.is_superuser,
-    )
 
 
 # --- small pieces that pages share --------------------------------------------------------------
@@ -88,67 +56,18 @@ class ConsoleForm(forms.ModelForm):
         return super()._get_validation_exclusions() - {"tenant"}
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """Something that a downstream app shows below an object: a template and its context."""
+def _amount_column(field: AmountField) -> Callable[[Any], str]:
+    @display(description=field.verbose_name)
+    def column(row: Any) -> str:
+        amount = getattr(row, field.name)
+        return "-" if amount is None else format(plain(amount), "f")
 
-    template: str
-    context: Callable[[HttpRequest, Any], dict[str, Any]]
-
-
-_PANELS: dict[type[models.Model], list[Panel]] = {}
-
-
-def register_panel(model: type[models.Model], panel: Panel) -> None:
-    _PANELS.setdefault(model, []).append(panel)
+    column.__name__ = field.name
+    return column
 
 
-def console_page(
-    request: HttpRequest, template: str, *, title: str, http_status: int = 200, **context: Any
-) -> TemplateResponse:
-    """A page in the console's frame."""
-    return TemplateResponse(
-        request,
-        template,
-        {**admin.site.each_context(request), "title": title, **context},
-        status=http_status,
-    )
-
-
-def shown_once(
-    request: HttpRequest, *, title: str, label: str, secret: str, back: str, note: str = ""
-) -> HttpResponse:
-    """The only answer that contains a new secret. It is kept nowhere readable, nor in a cache."""
-    response = console_page(
-        request,
-        "admin/console/shown_once.html",
-        title=title,
-        label=label,
-        secret=secret,
-        back=back,
-        note=note,
-    )
-    response["Cache-Control"] = "no-store"
-    return response
-
-
-def require(request: HttpRequest, resource: Resource, verb: Verb) -> Access:
-    access = access_of(request)
-    if not access.may(resource, verb):
-        raise PermissionDenied
-    return access
-
-
-def client_address(request: HttpRequest) -> str | None:
-    return request.META.get("REMOTE_ADDR") or None
-
-
-class RefusalError(Exception):
-    """A service said no; `message` is for the operator."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+def _without_zeros(shown: str) -> str:
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
 # --- model admins -------------------------------------------------------------------------------
@@ -177,7 +96,21 @@ class ConsoleModelAdmin(ModelAdmin, Generic[M]):
     # an input of type "number" turns 0.1 into a float on its way
     formfield_overrides = {AmountField: {"widget": UnfoldAdminTextInputWidget}}
 
+    def __init__(self, model: type[M], admin_site: Any) -> None:
+        super().__init__(model, admin_site)
+        amounts = [f for f in model._meta.concrete_fields if isinstance(f, AmountField)]
+        self._amount_columns = {field.name: _amount_column(field) for field in amounts}
+        self.readonly_preprocess_fields = {
+            **{field.name: _without_zeros for field in amounts},
+            **self.readonly_preprocess_fields,
+        }
+
     # --- rows -----------------------------------------------------------------------------
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Amounts without the zeros that the admin would fill up to 18 places."""
+        names = super().get_list_display(request)
+        return [self._amount_columns.get(name, name) for name in names]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[M]:
         rows = self.model._default_manager.get_queryset()
@@ -347,7 +280,7 @@ class ConsoleModelAdmin(ModelAdmin, Generic[M]):
         if obj is not None:
             context["console_panels"] = [
                 {"template": panel.template, **panel.context(request, obj)}
-                for panel in _PANELS.get(self.model, [])
+                for panel in PANELS.get(self.model, [])
             ]
         return super().render_change_form(request, context, add, change, form_url, obj)
 

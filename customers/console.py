@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from unfold.sites import UnfoldAdminSite
 
-from customers.admin_base import access_of
+from customers.admin_pages import access_of
 
 
 class ConsoleSite(UnfoldAdminSite):

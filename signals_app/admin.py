@@ -13,9 +13,8 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import action, display
 
-from customers.admin_base import (
-    ConsoleModelAdmin,
-    LedgerAdmin,
+from customers.admin_base import ConsoleModelAdmin, LedgerAdmin
+from customers.admin_pages import (
     Panel,
     access_of,
     client_address,

@@ -18,7 +18,8 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from customers.admin_base import ConsoleForm, ConsoleModelAdmin, access_of, client_address
+from customers.admin_base import ConsoleForm, ConsoleModelAdmin
+from customers.admin_pages import access_of, client_address
 from customers.domain.roles import Verb
 from strategies.models import Strategy, Subscription
 from strategies.services.subscriptions import (

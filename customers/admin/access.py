@@ -21,14 +21,8 @@ from unfold.widgets import (
 )
 
 from customers.admin.logins import MembershipForm, grant_page
-from customers.admin_base import (
-    ConsoleModelAdmin,
-    access_of,
-    client_address,
-    console_page,
-    require,
-    shown_once,
-)
+from customers.admin_base import ConsoleModelAdmin
+from customers.admin_pages import access_of, client_address, console_page, require, shown_once
 from customers.domain.roles import Resource, Verb
 from customers.models import ApiKey, Membership, Partner, Tenant
 from customers.services.api_keys import api_key_create, api_key_revoke

@@ -15,15 +15,8 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 
-from customers.admin_base import (
-    ConsoleForm,
-    ConsoleModelAdmin,
-    Panel,
-    access_of,
-    client_address,
-    console_page,
-    register_panel,
-)
+from customers.admin_base import ConsoleForm, ConsoleModelAdmin
+from customers.admin_pages import Panel, access_of, client_address, console_page, register_panel
 from customers.domain.roles import Verb
 from customers.models import Credential, ExchangeAccount
 from customers.services.accounts import account_pause, account_resume

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminSelectWidget
 from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 
-from customers.admin_base import access_of, client_address, console_page, shown_once
+from customers.admin_pages import access_of, client_address, console_page, shown_once
 from customers.models import Membership
 from customers.services.logins import Granted, LoginRefusedError
 

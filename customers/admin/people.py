@@ -18,7 +18,8 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from customers.admin.logins import grant_page
-from customers.admin_base import ConsoleForm, ConsoleModelAdmin, access_of
+from customers.admin_base import ConsoleForm, ConsoleModelAdmin
+from customers.admin_pages import access_of
 from customers.domain.roles import Resource, Verb, role_allows
 from customers.models import Customer, CustomerUser, ExchangeAccount, Partner, Tenant, User
 from customers.services.logins import customer_login_grant

@@ -17,14 +17,8 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
-from customers.admin_base import (
-    ConsoleModelAdmin,
-    Panel,
-    access_of,
-    client_address,
-    console_page,
-    register_panel,
-)
+from customers.admin_base import ConsoleModelAdmin
+from customers.admin_pages import Panel, access_of, client_address, console_page, register_panel
 from customers.domain.roles import Resource, Verb
 from customers.models import Customer, Tenant
 from strategies.models import Strategy

@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
-from customers.admin_base import LedgerAdmin, Panel, register_panel
+from customers.admin_base import LedgerAdmin
+from customers.admin_pages import Panel, register_panel
 from customers.models import ExchangeAccount
 from strategies.models import Subscription
 from trading.models import Balance, CopiedPosition, InstrumentSetting, Order, Position, Trade

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from customers.admin_base import access_of, client_address, console_page, require
+from customers.admin_pages import access_of, client_address, console_page, require
 from customers.domain.ids import new_id
 from customers.domain.roles import Resource, Verb
 from customers.models import Tenant

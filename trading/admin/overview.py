@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from customers.admin_base import access_of
+from customers.admin_pages import access_of
 from customers.selectors.access import staff_tenants
 from trading.admin.coverage_bars import coverage_segments
 from trading.reason_texts import reason_text

@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from customers.admin_base import LedgerAdmin, console_page
+from customers.admin_base import LedgerAdmin
 from customers.admin_json import pretty_json
+from customers.admin_pages import console_page
 from customers.domain.roles import Verb
 from signals_app.models import Signal
 from trading.admin.coverage_bars import coverage_counters, coverage_segments
