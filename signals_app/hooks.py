@@ -58,7 +58,7 @@ def webhook_receive(request: HttpRequest, source_id: str) -> JsonResponse:
     body: bytes | None = None
     try:
         if source is None:
-            raise _RefusedError(404, "unknown_source", "There is no webhook source with this address.")
+            raise _RefusedError(404, "unknown_source", "No webhook source has this address.")
         body = _body(request)
         signal_id = _accept(source, headers, body)
     except _RefusedError as refusal:
@@ -76,11 +76,12 @@ def webhook_receive(request: HttpRequest, source_id: str) -> JsonResponse:
 
 def _source(source_id: str) -> SignalSource | None:
     with system_scope("find the source of a webhook delivery"):
-        return (
+        found: SignalSource | None = (
             SignalSource.objects.select_related("tenant")
             .filter(pk=source_id, kind=SignalSource.Kind.WEBHOOK)
             .first()
         )
+    return found
 
 
 def _body(request: HttpRequest) -> bytes:
@@ -115,7 +116,7 @@ def _accept(source: SignalSource, headers: DeliveryHeaders, body: bytes) -> str:
         raise _RefusedError(status, error.code, error.message, error.field) from error
     except SignalRefusedError as error:
         raise _RefusedError(error.status, error.code, error.message, error.field) from error
-    return signal.pk
+    return str(signal.pk)
 
 
 def _live_secrets(source: SignalSource) -> list[str]:

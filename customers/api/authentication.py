@@ -1,6 +1,7 @@
 """`Authorization: Bearer <token>`; the token's tenant becomes the request's scope."""
 
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -9,7 +10,9 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from customers.models import ApiKey
-from customers.tenancy import system_scope
+from customers.tenancy import system_scope, tenant_scope
+
+_USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 def token_hash(token: str) -> str:
@@ -36,6 +39,9 @@ class ApiKeyAuthentication(BaseAuthentication):
             or (api_key.partner is not None and not api_key.partner.is_active)
         ):
             raise AuthenticationFailed("The API key is unknown, expired or revoked.")
+        if api_key.last_used_at is None or now - api_key.last_used_at > _USE_NOTED_EVERY:
+            with tenant_scope(api_key.tenant_id):
+                ApiKey.objects.filter(pk=api_key.pk).update(last_used_at=now)
         return None, api_key
 
     def authenticate_header(self, request: Request) -> str:

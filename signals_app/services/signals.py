@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, transaction
 
+from customers.deadlocks import retry_on_deadlock
 from customers.models import Tenant
 from customers.services.events import EventDraft, events_record, staff_audience
 from customers.tenancy import tenant_scope
@@ -16,10 +17,6 @@ from signals_app.signals import signal_accepted
 from venues.markets import known_symbols
 
 MAX_EXTERNAL_ID_LENGTH = 128
-# Two deliveries of one id that wait for a third which rolls back can deadlock in InnoDB; the
-# loser's work is undone, so it simply runs again.
-_DEADLOCK_CODES = {1205, 1213}
-_ATTEMPTS = 4
 
 
 class SignalRefusedError(Exception):
@@ -59,14 +56,8 @@ def signal_accept(
             if stored is None or stored.body_hash != signal.body_hash:
                 raise
             return stored, False
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                return _store_once(signal)
-            except OperationalError as error:
-                is_deadlock = bool(error.args) and error.args[0] in _DEADLOCK_CODES
-                if not is_deadlock or connection.in_atomic_block or attempt == _ATTEMPTS:
-                    raise
-    raise AssertionError("unreachable")
+        # Two deliveries that wait for a third which rolls back can deadlock in InnoDB.
+        return retry_on_deadlock(lambda: _store_once(signal))
 
 
 def _check_source(source: SignalSource) -> None:
@@ -113,11 +104,12 @@ def _store_once(signal: Signal) -> tuple[Signal, bool]:
 
 
 def _stored(signal: Signal) -> Signal | None:
-    return (
+    found: Signal | None = (
         Signal.objects.for_tenant(signal.tenant_id)
         .filter(source_id=signal.source_id, external_id_hash=signal.external_id_hash)
         .first()
     )
+    return found
 
 
 def _row(
