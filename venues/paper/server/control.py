@@ -43,6 +43,8 @@ class Control:
             status, answer = 400, {"error": str(error)}
         except OkxError as error:
             status, answer = 400, {"error": error.msg, "code": error.code}
+        except (ValueError, ArithmeticError) as error:  # an amount that is no number
+            status, answer = 400, {"error": str(error) or type(error).__name__}
         return http_response(status, orjson.dumps(answer))
 
     def _dispatch(self, request: Request) -> tuple[int, Any]:
@@ -156,6 +158,8 @@ class Control:
 
     def _deposit(self, body: Any) -> tuple[int, Any]:
         fields = self._fields(body, "apiKey", "ccy", "amt")
+        if self._server.exchange.account_by_key(fields["apiKey"]) is None:
+            raise ControlError(400, f"no account {fields['apiKey']}")
         row = self._server.exchange.deposit(
             fields["apiKey"], fields["ccy"], fields["amt"], to=str(body.get("to", "trading"))
         )
