@@ -26,7 +26,7 @@ SUCCESS = "Order successfully placed."
 
 def place(core: Core, acc: Account, params: Params) -> Row:
     ts = core.clock.now_ms()
-    market = core.markets.get(params.get("instId", "")) or core.market_of(params)
+    market = core.market_of(params)
     try:
         if market is None:
             raise reject(rejects.NO_INSTRUMENT)
@@ -37,7 +37,7 @@ def place(core: Core, acc: Account, params: Params) -> Row:
             size = Decimal(str(params.get("sz")))
         except InvalidOperation:
             raise parameter("sz") from None
-        if not 0 < size < 1_000_000_000_000:
+        if not size.is_finite() or not 0 < size < 1_000_000_000_000:
             raise parameter("sz")
     except RejectError as why:
         return order_row("", given(params, "clOrdId"), given(params, "tag"), ts, why.code, why.msg)

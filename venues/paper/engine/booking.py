@@ -57,9 +57,8 @@ def fill_order(
     fill = Fill(order, trade_id, bill.bill_id, ticks, lots, fee, fee_ccy, pnl, exec_type,
                 sub_type, market.px_ticks, ts)  # fmt: skip
     acc.fill_list.append(fill)
-    if core.dirty is not None:
-        core.dirty[id(fill)] = ("fill", fill)
-        core.dirty[id(order)] = ("order", order)
+    core.touch("fill", fill)
+    core.touch("order", order)
     return fill
 
 

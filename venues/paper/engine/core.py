@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from .accounts import Account, Position
-from .amounts import ZERO, text
+from .amounts import ZERO, given, text
 from .book import Book
 from .candles import Candles
 from .feeds import make_sources
@@ -73,7 +73,7 @@ class Core:
         self._make_markets(now, prices or {}, set(instruments or ()))
         # Ids grow with time, so that a restart never repeats one.
         self.last_id = now << 20
-        self.dirty: dict[int, tuple[str, Any]] | None = None  # set while a journal is kept
+        self.dirty: dict[tuple[str, int], Any] | None = None  # set while a journal is kept
         self.acked: set[Account] = set()  # accounts with acknowledged orders to journal
         self.timers: dict[str, Account] = {}  # cancel-all-after
         self.just_closed: list[Position] = []  # positions that the running call closed
@@ -113,7 +113,7 @@ class Core:
     def market_of(self, params: Params) -> Market | None:
         raw = params.get("instId")
         if raw:
-            return self.markets.get(raw)
+            return self.markets.get(raw) if type(raw) is str else None
         code = params.get("instIdCode")
         if code is None or code == "" or isinstance(code, bool):
             return None
@@ -123,7 +123,7 @@ class Core:
             return None
 
     def need_market(self, params: Params, *, swap: bool = False) -> Market:
-        raw = params.get("instId")
+        raw = given(params, "instId")
         if not raw:
             raise OkxError("50014", "Parameter instId can not be empty.", 400)
         market = self.markets.get(raw)
@@ -140,7 +140,7 @@ class Core:
     def touch(self, kind: str, thing: Any) -> None:
         """Remember for the journal that this object's state changed."""
         if self.dirty is not None:
-            self.dirty[id(thing)] = (kind, thing)
+            self.dirty[kind, id(thing)] = thing
 
     def changed(self, acc: Account) -> set[Any]:
         """Currencies and positions that the running call changed, for one announcement."""
@@ -164,8 +164,7 @@ class Core:
         bill = Bill(acc.api_key, self.next_id(), ccy, change, balance, type_, sub_type, ts,
                     order, details)  # fmt: skip
         acc.bills.append(bill)
-        if self.dirty is not None:
-            self.dirty[id(bill)] = ("bill", bill)
+        self.touch("bill", bill)
         return bill
 
     def freeze(self, order: Order, ccy: str, amount: Decimal) -> None:

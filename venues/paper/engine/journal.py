@@ -93,7 +93,7 @@ class Journal:
         dirty = self._core.dirty
         if dirty:
             self._core.dirty = {}
-            self._write([_record(kind, thing) for kind, thing in dirty.values()])
+            self._write([_record(kind, thing) for (kind, _), thing in dirty.items()])
 
     def close(self) -> None:
         self.flush()
@@ -182,6 +182,8 @@ def _restore_markets(core: Core, groups: dict[str, list[Any]]) -> None:
         market.trade_seq = max(market.trade_seq, data["seq"] + 1)
         market.inst.state = data["state"]
         market.funding_override = data["override"]
+        # A funding time that passed while the exchange was down is settled by the first tick.
+        market.next_funding = min(market.next_funding, data["next_funding"])
     for market in core.markets.values():
         market.px_ticks = market.candles.ticks_at(now)
         market.book.recentre(market.px_ticks, shuffle=False)
@@ -204,6 +206,9 @@ def _fill_slots(thing: Any, data: dict[str, Any], skip: tuple[str, ...]) -> None
 
 def _restore_trading(core: Core, groups: dict[str, list[Any]]) -> None:
     markets = core.markets
+    for kind, name in (("order", "ord_id"), ("bill", "bill_id"), ("position", "pos_id"),
+                       ("algo", "algo_id")):  # fmt: skip
+        core.last_id = max([core.last_id, *(data[name] for data in groups.get(kind, []))])
     for data in sorted(groups.get("order", []), key=lambda d: d["ord_id"]):
         acc, market = core.accounts[data["account"]], markets[data["inst"]]
         order = Order(acc, market.inst, data["ord_id"], 0)
@@ -235,7 +240,6 @@ def _restore_trading(core: Core, groups: dict[str, list[Any]]) -> None:
         bill.order = acc.orders[data["order"][1]] if data["order"] else None
         acc.bills.append(bill)
         acc.cash[bill.ccy] = bill.bal
-        core.last_id = max(core.last_id, bill.bill_id)
     for data in groups.get("position", []):
         acc, market = core.accounts[data["account"]], markets[data["inst"]]
         pos = Position(acc, market.inst, data["mgn_mode"], data["pos_side"], 0, "")

@@ -238,7 +238,7 @@ CANCEL_REASONS = {
 
 
 class Fill:
-    __slots__ = ("bill_id", "exec_type", "fee", "fee_ccy", "idx_ticks", "inst", "lots", "mark",
+    __slots__ = ("bill_id", "exec_type", "fee", "fee_ccy", "inst", "lots", "mark",
                  "order", "pnl", "sub_type", "ticks", "trade_id", "ts")  # fmt: skip
 
     def __init__(self, order: Order, trade_id: str, bill_id: int, ticks: int, lots: int,
