@@ -6,10 +6,12 @@ from celery import shared_task
 
 from customers.tasks_base import TenantTask
 from customers.wakeup import wake
-from trading.services import fanout, sweeps
+from trading.services import sweeps
 from trading.services.account_sync import accounts_refresh as refresh_accounts
+from trading.services.fanout import signals as fanout
+from trading.services.fanout.context import shard_context
+from trading.services.fanout.shards import shard_claim, shard_plan
 from trading.services.order_checks import orders_check as check_orders
-from trading.services.planning import shard_claim, shard_context, shard_plan
 from trading.services.submission import OrderSender, claimant
 from trading.services.submission import orders_submit as submit_orders
 

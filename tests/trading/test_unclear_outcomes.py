@@ -1,4 +1,4 @@
-"""What becomes of an order whose answer was lost, cut, late or nonsense: real sockets and faults."""
+"""What becomes of an order whose answer was lost, cut, late or nonsense: over real sockets."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -12,6 +12,8 @@ from tests.trading.world import World
 from trading import tasks
 from trading.models import Order
 from trading.services import sweeps
+from trading.services.fanout.context import shard_context
+from trading.services.fanout.shards import shard_claim, shard_plan
 
 PLACE = {"endpoint": "trade/order", "method": "POST", "count": 1}
 BOOKED = [
@@ -191,8 +193,6 @@ def test_a_sender_that_died_while_sending_leaves_an_order_that_is_looked_up(worl
 
 
 def _plan_without_sending(world: World, signal: Any) -> None:
-    from trading.services.planning import shard_claim, shard_context, shard_plan
-
     for shard_id in world.dispatch(signal):
         shard = shard_claim(shard_id=shard_id, tenant_id=world.tenant.pk, claimed_by="dead")
         assert shard is not None

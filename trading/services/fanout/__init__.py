@@ -1,0 +1,1 @@
+"""From an accepted signal to sent orders: shards, facts, plans, rows."""
