@@ -11,7 +11,8 @@ BIN := .venv/bin
 RUN := $(BIN)/python
 UV := $(shell command -v uv 2>/dev/null)
 ifdef UV
-INSTALL := $(UV) pip install --quiet --python $(RUN) --require-hashes
+# Compiled once here, instead of by every process at its first start.
+INSTALL := $(UV) pip install --quiet --compile-bytecode --python $(RUN) --require-hashes
 else
 # An environment that uv made has no pip.
 INSTALL := $(RUN) -c 'import pip' 2>/dev/null || $(RUN) -m ensurepip >/dev/null; \
