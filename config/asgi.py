@@ -10,6 +10,7 @@ from django.db import connections
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 _http = get_asgi_application()
 
+from config.body_limit import BodyLimit  # noqa: E402
 from customers.services.keyring import encryption_key_verify  # noqa: E402  (needs the apps)
 from notifications.routing import application as _websocket  # noqa: E402
 
@@ -25,4 +26,13 @@ def _verify() -> None:
 with ThreadPoolExecutor(1) as _executor:
     _executor.submit(_verify).result()
 
-application = ProtocolTypeRouter({"http": _http, "websocket": _websocket})
+application = ProtocolTypeRouter(
+    {
+        "http": BodyLimit(
+            _http,
+            limits={"/hooks/": 256 * 1024, "/api/": 256 * 1024},
+            otherwise=10 * 1024 * 1024,
+        ),
+        "websocket": _websocket,
+    }
+)

@@ -32,7 +32,9 @@ class ApiKeyThrottle(BaseThrottle):
 
     def __init__(self) -> None:
         rate = SimpleRateThrottle.THROTTLE_RATES[self.scope]
-        self.requests, self.seconds = SimpleRateThrottle.parse_rate(self, rate)  # type: ignore[arg-type]
+        requests, seconds = SimpleRateThrottle.parse_rate(self, rate)  # type: ignore[arg-type]
+        assert requests is not None and seconds is not None  # the setting names a rate
+        self.requests, self.seconds = requests, seconds
         self._wait = 0.0
 
     def allow_request(self, request: Request, view: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class CoverageOutput(serializers.Serializer):
     followers = serializers.IntegerField()
     planned = serializers.IntegerField()
     filled = serializers.IntegerField()
-    partial = serializers.IntegerField()
+    partial = serializers.IntegerField()  # type: ignore[assignment]  # not the base's flag
     working = serializers.IntegerField()
     unknown = serializers.IntegerField()
     skipped = serializers.IntegerField()
@@ -136,7 +137,7 @@ class SignalViewSet(SignalIntake, TenantReadViewSet):
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return Response(self._with_coverage([self.get_object()])[0])
 
-    def _with_coverage(self, signals: list[Signal]) -> Any:
+    def _with_coverage(self, signals: Sequence[Signal]) -> Any:
         coverage: dict[str, Coverage] = coverage_by_signal(
             signals, partner_id=self.api_key.partner_id
         )
