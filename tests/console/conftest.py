@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from django.db import models
 from django.test import Client
-from django.utils import timezone
 
 from customers.models import Event, Membership, Tenant, User
 from customers.selectors.access import TENANT_SESSION_KEY
@@ -138,15 +136,6 @@ def owner(enter: Enter) -> Client:
     return enter(Membership.Role.OWNER)
 
 
-def count_rows(firm: Firm, model: type[models.Model]) -> int:
-    with tenant_scope(firm.tenant.pk):
-        return model._default_manager.count()
-
-
 def events_of(firm: Firm, kind: str) -> list[Event]:
     with tenant_scope(firm.tenant.pk):
         return list(Event.objects.filter(kind=kind).order_by("id"))
-
-
-def soon() -> Any:
-    return timezone.now()

@@ -1,0 +1,125 @@
+"""Sending a signal by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from customers.models import AuditEntry
+from customers.tenancy import tenant_scope
+from signals_app.models import Signal
+from tests import factories as make
+from tests.console.conftest import Enter, Firm
+
+FORM = {
+    "action": "open", "symbol": "BTC/USDT:USDT", "side": "long", "size": "0.25",
+    "size_basis": "base", "order_type": "market", "leverage": "3", "price": "", "stop_loss": "",
+    "take_profit": "", "leader_equity": "",
+}  # fmt: skip
+
+
+@pytest.fixture
+def form(firm: Firm) -> dict[str, str]:
+    return {**FORM, "source": firm.manual_source.pk}
+
+
+def sent(firm: Firm) -> list[Signal]:
+    with tenant_scope(firm.tenant.pk):
+        return list(Signal.objects.filter(source=firm.manual_source))
+
+
+def url() -> str:
+    return reverse("admin:send_signal")
+
+
+def confirmation(client: Client, form: dict[str, str]) -> Any:
+    response = client.post(url(), form)
+    assert response.status_code == 200
+    return response
+
+
+def test_nothing_is_sent_before_the_confirmation_which_says_how_far_it_goes(
+    firm: Firm, owner: Client, form: dict[str, str]
+) -> None:
+    strategy = make.StrategyFactory(source=firm.manual_source)
+    other = make.StrategyFactory(source=firm.manual_source, symbols=["ETH/USDT:USDT"])
+    closed = make.StrategyFactory(source=firm.manual_source, status="closed")
+    for status in ("active", "active", "paused", "stopped"):
+        make.SubscriptionFactory(strategy=strategy, status=status)
+    make.SubscriptionFactory(strategy=other)
+    make.SubscriptionFactory(strategy=closed)
+    response = confirmation(owner, form)
+    reach = response.context["reach"]
+    assert (reach.active, reach.paused, reach.not_copied) == (2, 1, 1)
+    assert "<b>2</b> followers" in response.content.decode()
+    assert sent(firm) == []
+
+
+def test_a_confirmed_signal_is_accepted_once_however_often_it_is_clicked(
+    firm: Firm, owner: Client, form: dict[str, str]
+) -> None:
+    external_id = confirmation(owner, form).context["external_id"]
+    for _ in range(2):
+        response = owner.post(url(), {**form, "confirmed": "1", "external_id": external_id})
+        (signal,) = sent(firm)
+        assert response.status_code == 302
+        assert response["Location"] == reverse("admin:signals_app_signal_change", args=[signal.pk])
+    assert (signal.action, signal.side, str(signal.size)) == ("open", "long", "0.25")
+    assert owner.user.email in signal.raw_payload  # type: ignore[attr-defined]
+    assert AuditEntry.objects.filter(action="signal.sent_by_hand").count() == 1
+
+
+def test_amounts_keep_every_digit(firm: Firm, owner: Client, form: dict[str, str]) -> None:
+    exact = {**form, "size": "12345678901.123456789012345678"}
+    external_id = confirmation(owner, exact).context["external_id"]
+    owner.post(url(), {**exact, "confirmed": "1", "external_id": external_id})
+    (signal,) = sent(firm)
+    assert str(signal.size) == "12345678901.123456789012345678"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"size": "-1"}, {"size": "NaN"}, {"side": ""}, {"symbol": "???"}, {"size": "1e5"},
+     {"stop_loss": "many"}],
+)  # fmt: skip
+def test_what_is_no_signal_comes_back_with_its_error(
+    wrong: dict[str, str], firm: Firm, owner: Client, form: dict[str, str]
+) -> None:
+    confirmed = {**form, **wrong, "confirmed": "1", "external_id": "manual-" + "0" * 26}
+    response = owner.post(url(), confirmed)
+    assert response.status_code == 200
+    assert response.context["form"].errors
+    assert sent(firm) == []
+
+
+def test_only_own_manual_sources_can_be_used(
+    firm: Firm, other_firm: Firm, owner: Client, form: dict[str, str]
+) -> None:
+    for source in (firm.source, other_firm.manual_source):
+        response = owner.post(url(), {**form, "source": source.pk, "confirmed": "1"})
+        assert response.context["form"].errors["source"]
+    assert sent(firm) == sent(other_firm) == []
+
+
+def test_a_paused_source_says_so(firm: Firm, owner: Client, form: dict[str, str]) -> None:
+    pause = reverse("admin:signals_app_signalsource_pause", args=[firm.manual_source.pk])
+    owner.post(pause, {"reason": "lunch"})
+    external_id = confirmation(owner, form).context["external_id"]
+    response = owner.post(url(), {**form, "confirmed": "1", "external_id": external_id})
+    assert "paused: lunch" in response.content.decode()
+    assert sent(firm) == []
+
+
+def test_change_it_leads_back_to_the_filled_form(
+    firm: Firm, owner: Client, form: dict[str, str]
+) -> None:
+    response = owner.post(url(), {**form, "edit": "1"})
+    assert 'value="0.25"' in response.content.decode()
+    assert "external_id" not in (response.context.get("external_id") or "")
+
+
+def test_a_superuser_chooses_a_tenant_first(firm: Firm, enter: Enter) -> None:
+    assert enter(None, None).get(url()).status_code == 409
