@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop, pgettext
-from django.utils.translation import pgettext_lazy as _words
+from django.utils.translation import gettext_noop, pgettext, pgettext_lazy
 
 from trading.domain.order_states import OrderTrigger
 
@@ -27,10 +26,10 @@ _STEPS: dict[str, str] = {
 }
 
 _ACTIONS: dict[tuple[bool, str], Any] = {
-    (True, "long"): _words("order", "Open long"),
-    (True, "short"): _words("order", "Open short"),
-    (False, "long"): _words("order", "Close long"),
-    (False, "short"): _words("order", "Close short"),
+    (True, "long"): pgettext_lazy("order", "Open long"),
+    (True, "short"): pgettext_lazy("order", "Open short"),
+    (False, "long"): pgettext_lazy("order", "Close long"),
+    (False, "short"): pgettext_lazy("order", "Close short"),
 }
 
 
