@@ -1,5 +1,6 @@
 """The Celery application. Queues are in settings; tasks live in each app's tasks.py."""
 
+from importlib import import_module
 from typing import Any
 
 from celery import Celery
@@ -24,3 +25,9 @@ def _refuse_a_wrong_key(**_: Any) -> None:
         raise SystemExit(f"The worker does not start. {error}") from error
     finally:
         connections.close_all()  # the pool's processes must not inherit it
+
+
+@worker_init.connect
+def _load_before_the_fork(**_: Any) -> None:
+    """ccxt takes most of a second and 60 MB: loaded here, the pool's processes share it."""
+    import_module("venues.okx")
