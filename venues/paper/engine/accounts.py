@@ -63,7 +63,8 @@ class Account:
 
     __slots__ = (
         "acct_lv", "algo_done", "algos", "api_key", "asset_bills", "auto_cancel_at", "bills",
-        "by_cl_ord_id", "cash", "deposits", "fees", "fill_list", "frozen", "funding_cash",
+        "by_cl_ord_id", "cash", "cross_cache", "deposits", "fees", "fill_list", "frozen",
+        "funding_cash",
         "index", "ips", "label", "leverage", "live", "live_cl_ord_ids", "main_uid", "open",
         "order_list", "orders", "passphrase", "pending_acks", "permissions", "pos_mode",
         "position_log", "positions", "secret_key", "simulated", "spec", "transfers", "uid",
@@ -78,6 +79,7 @@ class Account:
         self.configure(spec)
         self.cash: dict[str, Decimal] = {}
         self.frozen: dict[str, Decimal] = {}  # by live orders
+        self.cross_cache: dict[str, tuple[int, Any]] = {}  # see Core.cross_state
         self.funding_cash: dict[str, Decimal] = {}
         self.orders: dict[int, Order] = {}
         self.order_list: list[Order] = []  # by ordId, which grows

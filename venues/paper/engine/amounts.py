@@ -21,10 +21,27 @@ def text(value: Decimal) -> str:
     """Plain notation without trailing zeros."""
     if not value:
         return "0"
-    out = format(value, "f")
+    out = str(value)
+    if "E" in out:
+        out = format(value, "f")
     if "." in out:
-        out = out.rstrip("0").rstrip(".")
+        out = out.rstrip("0")
+        if out[-1] == ".":
+            out = out[:-1]
     return out
+
+
+def steps_text(count: int, places: int) -> str:
+    """`count` steps of 10**-places each; what prices and sizes are made of."""
+    if not places:
+        return str(count)
+    if count < 0:
+        return "-" + steps_text(-count, places)
+    digits = str(count)
+    if len(digits) <= places:
+        digits = digits.zfill(places + 1)
+    rest = digits[-places:].rstrip("0")
+    return f"{digits[:-places]}.{rest}" if rest else digits[:-places]
 
 
 def decimal_of(raw: Any) -> Decimal | None:

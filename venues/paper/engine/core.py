@@ -74,6 +74,7 @@ class Core:
         # Ids grow with time, so that a restart never repeats one.
         self.last_id = now << 20
         self.dirty: dict[tuple[str, int], Any] | None = None  # set while a journal is kept
+        self.prices_seen = 0  # grows whenever a price moved: what was computed before is stale
         self.acked: set[Account] = set()  # accounts with acknowledged orders to journal
         self.timers: dict[str, Account] = {}  # cancel-all-after
         self.just_closed: list[Position] = []  # positions that the running call closed
@@ -143,10 +144,12 @@ class Core:
             self.dirty[kind, id(thing)] = thing
 
     def changed(self, acc: Account) -> set[Any]:
-        """Currencies and positions that the running call changed, for one announcement."""
+        """Currencies and positions that the running call changes, for one announcement. Ask
+        after the change: it drops what was computed from the old state."""
         things = self._changed.get(acc)
         if things is None:
             things = self._changed[acc] = set()
+        acc.cross_cache.clear()
         return things
 
     def take_changed(self) -> dict[Account, set[Any]]:
@@ -213,6 +216,9 @@ class Core:
     # -- money on hand -------------------------------------------------------------------
     def cross_state(self, acc: Account, ccy: str) -> tuple[Decimal, Decimal, Decimal]:
         """(upl, initial margin, maintenance incl. liquidation fee) of cross positions."""
+        cached = acc.cross_cache.get(ccy)
+        if cached is not None and cached[0] == self.prices_seen:
+            return cached[1]  # type: ignore[no-any-return]
         gain = initial = maintenance = ZERO
         for pos in acc.open.values():
             inst = pos.inst
@@ -224,7 +230,9 @@ class Core:
             gain += self.upl(pos)
             initial += notional / Decimal(pos.lever)
             maintenance += notional * (self.mmr(market, pos.lots) + acc.fees[3])
-        return gain, initial, maintenance
+        state = (gain, initial, maintenance)
+        acc.cross_cache[ccy] = (self.prices_seen, state)
+        return state
 
     def available(self, acc: Account, ccy: str) -> Decimal:
         """Free for new orders: equity less margin in use and frozen by orders."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
-from .amounts import text
+from .amounts import steps_text, text
 from .types import Row
 
 
@@ -258,11 +258,21 @@ LIST_TIME = "1611916828000"
 SPOT_MAX_QUOTE = "1000000"  # a spot market order may be worth this much of the quote currency
 
 
+def places_of(step: Decimal) -> int:
+    """Decimal places of a step, which must be a power of ten no larger than one."""
+    places = -step.adjusted()
+    if places < 0 or step != Decimal(1).scaleb(-places):
+        raise ValueError(f"{step} is not a power of ten")
+    return places
+
+
 class Instrument:
     """Sizes are counted in lots and prices in ticks (ints); `unit` turns the product of both
     into money, so that the hot path multiplies ints."""
 
     __slots__ = (
+        "_lot_places",
+        "_tick_places",
         "base",
         "coin",
         "ct_type",
@@ -319,6 +329,8 @@ class Instrument:
         # Linear and spot: lots * ticks * unit = quote money. Inverse: lots * unit = USD.
         self.unit = self.lot * self.ct_val * (Decimal(1) if self.inverse else self.tick)
         self.state = "live"
+        self._tick_places = places_of(self.tick)
+        self._lot_places = places_of(self.lot)
 
     def notional(self, lots: int, ticks: int) -> Decimal:
         """In the settle currency (spot: in the quote currency), not rounded."""
@@ -333,10 +345,10 @@ class Instrument:
         return ticks * self.tick
 
     def px_text(self, ticks: int) -> str:
-        return text(ticks * self.tick)
+        return steps_text(ticks, self._tick_places)
 
     def sz_text(self, lots: int) -> str:
-        return text(lots * self.lot)
+        return steps_text(lots, self._lot_places)
 
     def row(self) -> Row:
         swap = self.is_swap

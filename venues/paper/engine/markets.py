@@ -67,6 +67,7 @@ def _advance(core: Core, market: Market, now: int) -> None:
         # The tape shows a trade on the side that moved the price.
         side = BUY if ticks > market.px_ticks else SELL
         market.px_ticks = ticks
+        core.prices_seen += 1
         book.recentre(ticks, shuffle=True)
         trade(core, market, side, ticks, max(market.inst.min_lots, book.size(0) // 20), now)
         _react(core, market)
@@ -105,6 +106,7 @@ def set_price(core: Core, inst_id: str, px: str) -> None:
     ratio = market.candles.move_to(now, ticks)
     core.touch("price", [inst_id, now, ratio])
     market.px_ticks = ticks
+    core.prices_seen += 1
     market.ts = now
     market.book.recentre(ticks, shuffle=False)
     _react(core, market)

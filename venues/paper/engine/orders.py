@@ -140,7 +140,7 @@ class Order:
             fee_ccy = inst.base if buy else inst.quote
             rebate_ccy = inst.quote if buy else inst.base
         return {
-            "accFillSz": text(filled * inst.lot) if filled else "0",
+            "accFillSz": inst.sz_text(filled),
             "algoClOrdId": self.algo_cl_ord_id,
             "algoId": self.algo_id,
             "attachAlgoClOrdId": first.get("attachAlgoClOrdId", ""),
@@ -155,7 +155,7 @@ class Order:
             "fee": text(self.fee),
             "feeCcy": self.fee_ccy or fee_ccy,
             "fillPx": inst.px_text(self.fill_ticks) if filled else "",
-            "fillSz": text(self.fill_lots * inst.lot) if filled else "0",
+            "fillSz": inst.sz_text(self.fill_lots),
             "fillTime": str(self.fill_time) if filled else "",
             "instId": inst.inst_id,
             "instIdCode": inst.inst_id_code,
@@ -203,7 +203,7 @@ class Order:
         lots = self.sz_lots or self.filled_lots
         row.update(
             fillPx=inst.px_text(self.fill_ticks) if fill else "",
-            fillSz=text(self.fill_lots * inst.lot) if fill else "0",
+            fillSz=inst.sz_text(self.fill_lots) if fill else "0",
             fillTime=str(self.fill_time) if fill else "",
             tradeId=self.trade_id if fill else "",
             execType=self.exec_type if fill else "",
