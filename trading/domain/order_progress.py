@@ -34,6 +34,18 @@ def counted_quantity(state: OrderState, quantity: Decimal, filled: Decimal) -> D
     return quantity if state in LIVE_STATES else filled
 
 
+def overtaken_target(target: Decimal, exposure: Decimal) -> Decimal:
+    """The target when an entry that an exit overtook has ended. Signed, long positive.
+
+    The exit's target left that entry out already, so its end takes nothing from it. But a
+    reduction never increases: what did not fill is not wanted any more. `exposure`: what is held
+    and worked now; where it is more than the target, a late fill is to be exited.
+    """
+    if target * exposure <= 0:
+        return Decimal(0)
+    return target if abs(target) <= abs(exposure) else exposure
+
+
 def take_steps(
     state: OrderState, triggers: list[OrderTrigger]
 ) -> tuple[tuple[Step, ...], OrderState]:

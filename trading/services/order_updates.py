@@ -27,7 +27,13 @@ from customers.services.events import (
     staff_audience,
 )
 from customers.wakeup import wake_on_commit
-from trading.domain.order_progress import Step, counted_quantity, observe, take_steps
+from trading.domain.order_progress import (
+    Step,
+    counted_quantity,
+    observe,
+    overtaken_target,
+    take_steps,
+)
 from trading.domain.order_states import (
     LIVE_STATES,
     TERMINAL_STATES,
@@ -370,11 +376,34 @@ def _target_moves(work: _Work, order: Order, counted_before: Decimal, after: Ord
     position = work.positions.get((order.subscription_id, order.symbol))
     if position is None:
         return
+    if order.is_entry and order.cancel_requested_at is not None:
+        if after in TERMINAL_STATES:
+            target = overtaken_target(position.target, _exposure(work, order, position))
+            if target != position.target:
+                position.target = target
+                work.changed_positions.add((position.subscription_id, position.symbol))
+        return
     counted_after = counted_quantity(after, order.quantity, order.filled_quantity)
     if counted_after != counted_before:
         sign = 1 if order.side == "buy" else -1
         position.target += sign * (counted_after - counted_before)
         work.changed_positions.add((position.subscription_id, position.symbol))
+
+
+def _exposure(work: _Work, ended: Order, position: CopiedPosition) -> Decimal:
+    """What the position holds and its other live orders still work, signed."""
+    siblings = Order.objects.for_tenant(ended.tenant_id).filter(
+        subscription_id=ended.subscription_id,
+        symbol=ended.symbol,
+        state__in=[str(state) for state in LIVE_STATES],
+    )
+    exposure = position.filled
+    for stored in siblings.exclude(pk=ended.pk):
+        order = work.orders.get(stored.pk, stored)
+        if order.state in LIVE_STATES:
+            rest = order.quantity - order.filled_quantity
+            exposure += rest if order.side == "buy" else -rest
+    return exposure
 
 
 def _schedule_exit_retry(work: _Work, order: Order, update: OrderUpdate) -> None:
