@@ -117,6 +117,15 @@ def test_a_demo_key_needs_the_demo_header_and_a_live_key_must_not_have_it(
         assert (answer.status, answer.code) == (200 if code == "0" else 401, code)
 
 
+def test_a_demo_key_logs_in_where_the_sandbox_of_ccxt_connects(
+    paper_exchange: PaperServer, open_socket: Callable[..., PaperSocket]
+) -> None:
+    account = paper_exchange.account()
+    paper_exchange.control.call("POST", "accounts", {**account.spec(), "simulated": True})
+    assert open_socket("private").login(account)["code"] == "50101"
+    assert open_socket("private?brokerId=9999").login(account)["event"] == "login"
+
+
 # -- WebSocket login ------------------------------------------------------------------------------
 
 
