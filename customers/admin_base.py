@@ -11,6 +11,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -85,6 +86,9 @@ class ConsoleModelAdmin(ModelAdmin, Generic[M]):
     tenant_path: ClassVar[str | None] = "tenant_id"
     """The lookup from a row to its tenant; None for rows of the whole platform."""
 
+    page_select_related: ClassVar[list[str]] = []
+    """As list_select_related, for the page of one row."""
+
     form = ConsoleForm
     ordering = ("-id",)  # newest first: ids are time-ordered
     list_per_page = 50
@@ -123,6 +127,18 @@ class ConsoleModelAdmin(ModelAdmin, Generic[M]):
         if access.tenant is None or self.tenant_path is None:
             return rows
         return rows.filter(**{self.tenant_path: access.tenant.pk})
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> M | None:
+        """One row of the tenant, with what its page shows of its relations."""
+        rows = self.get_queryset(request)
+        if self.page_select_related:  # none given would mean all
+            rows = rows.select_related(*self.page_select_related)
+        try:
+            return rows.get(pk=self.model._meta.pk.to_python(object_id))
+        except (self.model.DoesNotExist, ValidationError, ValueError):
+            return None
 
     def tenant_of(self, request: HttpRequest, obj: M | None) -> Tenant | None:
         if obj is not None and not obj._state.adding and hasattr(obj, "tenant_id"):

@@ -173,8 +173,7 @@ class SubscriptionAdmin(ConsoleModelAdmin[Subscription]):
         fixed = list(self.readonly_fields)
         return [*fixed, "strategy", "account"] if obj is not None else fixed
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
-        return super().get_queryset(request).select_related("account", "strategy", "customer")
+    page_select_related = ["account", "strategy", "customer"]
 
     @display(
         description=gettext_lazy("status"),

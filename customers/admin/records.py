@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
@@ -40,8 +37,7 @@ class AuditEntryAdmin(LedgerAdmin[AuditEntry]):
     ]  # fmt: skip
     readonly_fields = fields
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("tenant", "actor")
+    page_select_related = ["tenant", "actor"]
 
     @display(description=_("details"))
     def details_text(self, entry: AuditEntry) -> str:

@@ -35,12 +35,7 @@ class CopiedPositionAdmin(LedgerAdmin[CopiedPosition]):
     ]  # fmt: skip
     readonly_fields = fields
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return (
-            super()
-            .get_queryset(request)
-            .select_related("customer", "subscription__strategy", "subscription__account")
-        )
+    page_select_related = ["customer", "subscription__strategy", "subscription__account"]
 
 
 @admin.register(Position)
@@ -83,14 +78,12 @@ class TradeAdmin(LedgerAdmin[Trade]):
     ]  # fmt: skip
     readonly_fields = fields
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return (
-            super()
-            .get_queryset(request)
-            .select_related(
-                "customer", "copied_position", "subscription__strategy", "subscription__account"
-            )
-        )
+    page_select_related = [
+        "customer",
+        "copied_position",
+        "subscription__strategy",
+        "subscription__account",
+    ]
 
 
 @admin.register(InstrumentSetting)

@@ -78,8 +78,7 @@ class OrderAdmin(LedgerAdmin[Order]):
     ]
     change_form_outer_after_template = "admin/console/order_timeline.html"
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("account", "intent")
+    page_select_related = ["account", "intent"]
 
     @display(description=_("state"), ordering="state", label=STATE_COLOURS)
     def state_label(self, order: Order) -> tuple[str, str]:
@@ -107,8 +106,7 @@ class OrderEventAdmin(LedgerAdmin[OrderEvent]):
     fields = ["order", "kind", "from_state", "to_state", "details_text", "occurred_at"]
     readonly_fields = fields
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("order")
+    page_select_related = ["order"]
 
     @display(description=_("details"))
     def details_text(self, event: OrderEvent) -> str:
@@ -130,5 +128,4 @@ class FillAdmin(LedgerAdmin[Fill]):
     ]  # fmt: skip
     readonly_fields = fields
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("account", "order")
+    page_select_related = ["account", "order"]

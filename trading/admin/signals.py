@@ -162,11 +162,7 @@ class IntentAdmin(LedgerAdmin[Intent]):
     readonly_fields = fields
     change_form_outer_after_template = "admin/console/intent_orders.html"
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        rows = super().get_queryset(request)
-        return rows.select_related(
-            "signal", "subscription__strategy", "subscription__account", "settings"
-        )
+    page_select_related = ["signal", "subscription__strategy", "subscription__account", "settings"]
 
     @display(
         description=_("status"),
@@ -210,8 +206,7 @@ class SignalShardAdmin(LedgerAdmin[SignalShard]):
     ]  # fmt: skip
     readonly_fields = fields
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("signal", "strategy")
+    page_select_related = ["signal", "strategy"]
 
 
 @admin.register(EffectiveSettings)
