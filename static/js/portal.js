@@ -39,6 +39,7 @@
   window.addEventListener("tandem:reset", () => refreshAll(() => true), true);
 
   function showState(state) {
+    if (state === "signed-out") window.location.reload(); // to the login, or to whom it acts for now
     const element = document.getElementById("live-state");
     if (!element) return;
     const text = element.dataset[state === "live" ? "liveText" : "waitingText"];
@@ -62,10 +63,10 @@
     if (event.detail.xhr.status === 403) window.location.reload();
   });
 
-  // Selects that choose at once.
-  document.addEventListener("change", (event) => {
-    const field = event.target.closest("[data-submit-on-change]");
-    if (field && !field.closest("[hx-get]")) field.form.requestSubmit();
+  // A filter may have moved the address on since the page was made.
+  document.addEventListener("submit", (event) => {
+    const here = event.target.querySelector("[data-here]");
+    if (here) here.value = window.location.pathname + window.location.search;
   });
 
   function showLocalTimes(root) {

@@ -16,6 +16,7 @@ from strategies.models import Subscription
 from tests.factories import (
     PASSWORD,
     AccountFactory,
+    AudienceCounterFactory,
     BalanceFactory,
     CopiedPositionFactory,
     CustomerFactory,
@@ -106,6 +107,7 @@ def make_persona(name: str, tenant: Tenant) -> Persona:
         reason_params={"size": "0.004", "minimum": "0.01"},
         created_at=now,
     )
+    AudienceCounterFactory(audience=f"customer:{customer.pk}", last_sequence=1)
     EventFactory(
         tenant=tenant,
         audience=f"customer:{customer.pk}",
