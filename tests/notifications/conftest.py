@@ -38,8 +38,8 @@ WebStarter = Callable[..., Web]
 def start_web(live: LiveProcesses, valkey: Any) -> WebStarter:
     """Start uvicorn with config.asgi as the stack does: `start_web(env={...}, ws="auto")`."""
 
-    def start(*, env: dict[str, str] | None = None, ws: str = "websockets") -> Web:
-        port = free_port()
+    def start(*, env: dict[str, str] | None = None, ws: str = "websockets", port: int = 0) -> Web:
+        port = port or free_port()
         process = live.start(
             "web",
             [
