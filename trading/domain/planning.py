@@ -9,7 +9,7 @@ Signed quantities: long positive, short negative. See docs/flow.md for worked ex
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import ROUND_DOWN, Context, Decimal
 from typing import Literal
 
 from strategies.domain.sizing import (
@@ -34,6 +34,12 @@ _MISSING = {
 
 MAIN_LEG = 0
 CLOSE_LEG = 1
+FIRST_EXTRA_LEG = 2
+"""Legs from here on are further parts of an exit that is larger than one order may be."""
+
+_SAME_AMOUNT = Decimal("1e-12")
+"""Relative. Fractions are said with 16 to 18 decimals: a third of 9 lots comes out as 3 − 1e-17."""
+_READABLE = Context(prec=8, rounding=ROUND_DOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,7 @@ def _below_minimum(quantity: Decimal, instrument: Instrument) -> Reason:
     return Reason(
         ReasonCode.BELOW_MINIMUM_SIZE,
         {
-            "size": format(quantity.normalize(), "f"),
+            "size": format(_READABLE.plus(quantity).normalize(), "f"),
             "minimum": format(instrument.min_size, "f"),
             "unit": "contracts" if instrument.kind != "spot" else instrument.base,
         },
@@ -206,12 +212,21 @@ def _entry_denial(follower: Follower, direction: int, missing: Decimal) -> Decim
 def _plan_reduce(instruction: Instruction, follower: Follower) -> Plan:
     book = follower.book
     if instruction.reduce_fraction is not None:
-        return _plan_exit(follower, book.target * (1 - instruction.reduce_fraction))
+        left = book.target * (1 - instruction.reduce_fraction)
+        return _plan_exit(follower, _at_lot(left, follower))
     size = _sized(instruction, follower)
     if isinstance(size, Reason):
         return _skip(follower, size, is_entry=False, target=book.target)
     left = max(abs(book.target) - size, ZERO) * _sign(book.target)
     return _plan_exit(follower, left)
+
+
+def _at_lot(wanted: Decimal, follower: Follower) -> Decimal:
+    """The multiple of the lot that was meant, if only the last digits of a fraction are off."""
+    lot = follower.instrument.lot
+    nearest = (wanted / lot).to_integral_value() * lot
+    off = abs(nearest - wanted)
+    return nearest if off <= abs(follower.book.target) * _SAME_AMOUNT else wanted
 
 
 def _plan_exit(follower: Follower, wanted: Decimal, *, leg: int = MAIN_LEG) -> Plan:
@@ -245,7 +260,23 @@ def _plan_exit(follower: Follower, wanted: Decimal, *, leg: int = MAIN_LEG) -> P
         return replace(
             _skip(follower, reason, is_entry=False, target=wanted), cancel_entries=cancel
         )
-    return Plan((Leg(leg, False, -side, quantity),), wanted, cancel)
+    return Plan(_exit_legs(quantity, -side, follower.instrument, leg), wanted, cancel)
+
+
+def _exit_legs(
+    quantity: Decimal, direction: int, instrument: Instrument, leg: int
+) -> tuple[Leg, ...]:
+    """One order, or as many as the venue's largest market order asks for, evenly cut."""
+    lots = int(quantity / instrument.lot)
+    limit = instrument.max_market_size
+    most = lots if limit is None else int(limit / instrument.lot)
+    parts = -(-lots // most) if most > 0 else 1
+    each, more = divmod(lots, parts)
+    numbers = [leg, *range(FIRST_EXTRA_LEG, FIRST_EXTRA_LEG + parts - 1)]
+    return tuple(
+        Leg(number, False, direction, (each + (place < more)) * instrument.lot)
+        for place, number in enumerate(numbers)
+    )
 
 
 # --- both ---------------------------------------------------------------------------------------
@@ -290,7 +321,7 @@ def _turn(follower: Follower, direction: int, size: Decimal | Reason) -> Plan:
         cancel = close_plan.cancel_entries
         close_leg = close_plan.legs[0]
         if close_leg.is_order:
-            closing = (close_leg,)
+            closing = close_plan.legs
             after_close = Book(others=book.others)
         elif book.filled != 0:
             # What cannot be closed blocks the other side; the close's own reason is shown.

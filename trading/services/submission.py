@@ -467,7 +467,7 @@ def _failed_closes(tenant_id: str, orders: Sequence[Order]) -> set[tuple[str, st
         .filter(
             signal_id__in={order.signal_id for order in later},
             subscription_id__in={order.subscription_id for order in later},
-            leg=CLOSE_LEG,
+            leg__gte=CLOSE_LEG,
         )
         .exclude(status=Intent.Status.FILLED)
         .values_list("signal_id", "subscription_id")
