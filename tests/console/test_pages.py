@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from customers.models import User
+from customers.tenancy import system_scope
 from tests.console.conftest import Enter, Firm
 
 OURS = {"customers", "signals_app", "strategies", "trading", "notifications"}
@@ -119,3 +120,18 @@ def test_the_search_of_a_foreign_key_offers_own_rows_only(
         {"app_label": "strategies", "model_name": "subscription", "field_name": "account"},
     )
     assert {found["id"] for found in response.json()["results"]} == {firm.account.pk}
+
+
+def test_every_list_asks_for_its_tenant_by_itself(
+    firm: Firm, other_firm: Firm, rf: RequestFactory
+) -> None:
+    """The first wall, without the second: in a scope that would show all tenants."""
+    request = rf.get("/")
+    request.user, request.tenant, request.membership = firm.membership.user, firm.tenant, None
+    with system_scope("the rows of a list"):
+        request.membership = firm.membership
+        for model, page in admin.site._registry.items():
+            if model._meta.label_lower in PLATFORM_MODELS:
+                continue
+            tenants = {getattr(row, "tenant_id", row.pk) for row in page.get_queryset(request)}
+            assert tenants == {firm.tenant.pk}, model

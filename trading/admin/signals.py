@@ -19,8 +19,7 @@ from customers.domain.roles import Verb
 from signals_app.models import Signal
 from trading.admin.coverage_bars import coverage_counters, coverage_segments
 from trading.models import EffectiveSettings, Intent, SignalShard
-from trading.selectors.coverage import signal_coverage
-from trading.selectors.dashboard import signals_coverage
+from trading.selectors.coverage import coverage_by_signal, signal_coverage
 from trading.selectors.signal_page import followers_by_id, followers_page
 
 
@@ -44,7 +43,7 @@ class SignalAdmin(LedgerAdmin[Signal]):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist = super().get_changelist_instance(request)
         rows = list(changelist.result_list)
-        coverage = signals_coverage(rows)
+        coverage = coverage_by_signal(rows)
         for signal in rows:
             signal.coverage = coverage[signal.pk]
         changelist.result_list = rows

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-from django.db.models import Count
 
 from customers.models import ExchangeAccount, Tenant
 from signals_app.models import Signal
-from trading.models import Intent, Order
-from trading.selectors.coverage import Coverage
+from trading.models import Order
+from trading.selectors.coverage import Coverage, coverage_by_signal
 
 RECENT_SIGNALS = 12
 LISTED_ROWS = 10
@@ -37,29 +33,8 @@ def recent_signals(tenant: Tenant | None) -> list[SignalSummary]:
     if tenant is not None:
         signals = signals.filter(tenant=tenant)
     newest = list(signals.order_by("-id")[:RECENT_SIGNALS])
-    coverage = signals_coverage(newest)
+    coverage = coverage_by_signal(newest)
     return [SignalSummary(signal, coverage[signal.pk]) for signal in newest]
-
-
-def signals_coverage(signals: Sequence[Signal]) -> dict[str, Coverage]:
-    """As selectors.coverage.signal_coverage, for several signals in one query."""
-    counts: dict[str, dict[str, int]] = defaultdict(dict)
-    rows = (
-        Intent.objects.filter(signal__in=[signal.pk for signal in signals], leg=0)
-        .order_by()
-        .values_list("signal_id", "status")
-        .annotate(Count("id"))
-    )
-    for signal_id, status, count in rows:
-        counts[signal_id][status] = count
-    return {
-        signal.pk: Coverage(
-            followers=signal.followers,
-            planned=sum(counts[signal.pk].values()),
-            **counts[signal.pk],
-        )
-        for signal in signals
-    }
 
 
 def unhealthy_accounts(tenant: Tenant | None) -> Listed:
