@@ -227,3 +227,13 @@ def test_bad_algos_are_refused(desk, change, code):
 def test_attached_prices_on_the_wrong_side_refuse_the_order(desk, side, attach, code):
     row = desk.place(SWAP, side, "1", attachAlgoOrds=[attach])
     assert row["sCode"] == code
+
+
+def test_a_limit_take_profit_has_no_trigger_price_of_its_own(desk):
+    attach = [{"tpOrdKind": "limit", "tpOrdPx": "61000"}]
+    desk.placed(SWAP, "buy", "10", attachAlgoOrds=attach)
+    price(desk, 60999)
+    assert desk.position(SWAP)["pos"] == "10"
+    price(desk, 61001)
+    assert desk.position(SWAP)["pos"] == "0"
+    assert desk.exchange.fills(desk.acc, {})[0]["fillPx"] >= "61000"

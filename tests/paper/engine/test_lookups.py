@@ -200,3 +200,9 @@ def test_cancel_all_after_fires_and_can_be_taken_back(desk, clock):
     assert desk.pending() == []
     history = desk.exchange.orders_history(desk.acc, {"instType": "SWAP"})
     assert history[0]["cancelSource"] == "20"
+
+
+def test_a_hidden_order_can_be_canceled_all_the_same(desk):
+    row = desk.place(SWAP, "buy", "1", "50000", fault=OrderFault(hide_ms=5000))
+    key = {"instId": SWAP, "ordId": row["ordId"]}
+    assert desk.exchange.cancel_order(desk.acc, key)["sCode"] == "0"

@@ -180,3 +180,16 @@ def test_funding_is_paid_by_longs_on_the_mark_notional(desk, clock, make_desk):
     assert int(row["nextFundingTime"]) - int(row["fundingTime"]) == 8 * 3_600_000
     history = desk.exchange.funding_rate_history({"instId": "BTC-USDT-SWAP"})
     assert [(r["fundingTime"], r["fundingRate"]) for r in history] == [(str(due), "0.0001")]
+
+
+def test_high_leverage_allows_only_a_small_position(make_desk):
+    desk = make_desk(balances={"USDT": "10000000"})
+    tiers = desk.exchange.position_tiers(
+        {"instType": "SWAP", "tdMode": "cross", "instFamily": "BTC-USDT"}
+    )
+    most = max(D(t["maxSz"]) for t in tiers if D(t["maxLever"]) >= 100)
+    lever(desk, "BTC-USDT-SWAP", 100, "cross")
+    assert desk.place("BTC-USDT-SWAP", "buy", str(most + 1), "59000")["sCode"] == "51004"
+    assert desk.place("BTC-USDT-SWAP", "buy", str(most), "59000")["sCode"] == "0"
+    lever(desk, "BTC-USDT-SWAP", 50, "cross")
+    assert desk.place("BTC-USDT-SWAP", "buy", str(most + 1), "59000")["sCode"] == "0"

@@ -224,3 +224,11 @@ def test_bad_public_requests_are_refused(exchange, call, params, code):
     with pytest.raises(OkxError) as refused:
         getattr(exchange, call)(params)
     assert refused.value.code == code
+
+
+def test_before_alone_brings_the_newest_bars(walk):
+    now = T0 + MINUTE
+    rows = walk.candles({"instId": "BTC-USDT", "before": str(now - 500 * MINUTE), "limit": "5"})
+    assert [int(r[0]) for r in rows] == [now - i * MINUTE for i in range(5)]
+    rows = walk.candles({"instId": "BTC-USDT", "before": str(now - 3 * MINUTE)})
+    assert [int(r[0]) for r in rows] == [now - i * MINUTE for i in range(3)]

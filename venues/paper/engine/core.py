@@ -189,7 +189,6 @@ class Core:
         if to == "trading":
             sub_type = "11" if amount > 0 else "12"
             self.post(acc, ccy, amount, "1", sub_type, now, None, {"notes": kind})
-            self.emit("balance", acc, "", lambda: {"ccy": ccy})
         else:
             acc.funding_cash[ccy] = acc.funding_cash.get(ccy, ZERO) + amount
             self.asset_bill(acc, ccy, amount, "1" if amount > 0 else "2")

@@ -53,7 +53,7 @@ class Exchange:
         reduce_only_excess: Literal["amend", "reject"] = "amend",
         instruments: Iterable[str] | None = None,  # restrict to these instIds
     ) -> None:
-        decimal.getcontext().prec = max(decimal.getcontext().prec, PRECISION)
+        self._widen_context()
         self._core = Core(
             clock, feed=feed, seed=seed, matching=matching, book=book, prices=prices,
             reduce_only_excess=reduce_only_excess, instruments=instruments,
@@ -116,6 +116,7 @@ class Exchange:
     # -- time ------------------------------------------------------------------------------
     def tick(self) -> None:
         """Advance feed, resting orders, algos, funding, liquidation, candles, timers."""
+        self._widen_context()
         self._ticker.tick()
         self.flush()
 
@@ -459,6 +460,13 @@ class Exchange:
             self.flush()
             self._journal.close()
             self._journal = None
+
+    @staticmethod
+    def _widen_context() -> None:
+        """The decimal context belongs to a thread, and not always to the one that made us."""
+        context = decimal.getcontext()
+        if context.prec < PRECISION:
+            context.prec = PRECISION
 
     # -- inside ----------------------------------------------------------------------------
     def _ready(self, acc: Account) -> Account:

@@ -148,6 +148,9 @@ def _restore(core: Core, path: Path) -> None:
     groups: dict[str, list[Any]] = {}
     for kind, data in latest.values():
         groups.setdefault(kind, []).append(_revive(data))
+    used = {d["inst"] for k in ("order", "position", "algo") for d in groups.get(k, [])}
+    if missing := used - set(core.markets):
+        raise ValueError(f"{path} holds orders of instruments that are left out: {missing}")
     _restore_markets(core, groups)
     for data in groups.get("account", []):
         _restore_account(core, data)

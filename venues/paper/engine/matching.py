@@ -142,13 +142,13 @@ def _maker_room(core: Core, market: Market, maker: Order, lots: int, ts: int) ->
     return lots
 
 
-def held(core: Core, order: Order) -> Position | None:
+def held(order: Order) -> Position | None:
     return order.account.open.get((order.inst.inst_id, order.td_mode, order.pos_side))
 
 
 def reducible(core: Core, order: Order) -> int:
     """Lots of the position on the other side of this order."""
-    pos = held(core, order)
+    pos = held(order)
     if pos is None or pos.lots * order.side >= 0:
         return 0
     return abs(pos.lots)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from . import rejects
-from .amounts import ZERO, flag, given, q
+from .amounts import ZERO, flag, given, q, text
 from .checking import (
     MARKET_BUFFER,
     MAX_PENDING,
@@ -16,7 +16,7 @@ from .checking import (
     read_order,
     read_ticks,
 )
-from .matching import crosses, end, opposite, own_side, reducible, show, stop_filling, take
+from .matching import crosses, end, held, opposite, own_side, reducible, show, stop_filling, take
 from .orders import BUY, Order
 from .rejects import RejectError, order_row, parameter, reject
 from .types import OkxError, OrderFault, Params, Row
@@ -124,6 +124,7 @@ def _check_funds(core: Core, market: Market, order: Order) -> Decimal | None:
     if inst.is_swap:
         lots = order.sz_lots - (reducible(core, order) if acc.open else 0)
         if lots > 0 and not order.closing:
+            _check_tier(market, order, lots)
             need = swap_need(core, market, order, lots)
             if need > core.available(acc, inst.settle):
                 raise reject(rejects.NO_MARGIN, inst.settle)
@@ -156,6 +157,16 @@ def _check_funds(core: Core, market: Market, order: Order) -> Decimal | None:
             raise reject(rejects.NO_FUNDS, inst.quote)
         order.sz_quote = wanted = free
     return wanted
+
+
+def _check_tier(market: Market, order: Order, lots: int) -> None:
+    """A higher leverage allows a smaller position."""
+    pos = held(order)
+    total = lots + (abs(pos.lots) if pos is not None and pos.lots * order.side > 0 else 0)
+    allowed = [t.max_sz for t in market.tiers if t.max_lever >= Decimal(order.lever)]
+    most = allowed[-1] if allowed else ZERO
+    if total * market.inst.lot > most:
+        raise reject(rejects.OVER_TIER, text(most), order.lever)
 
 
 def spendable(core: Core, acc: Account, ccy: str) -> Decimal:
@@ -239,14 +250,15 @@ def rest(core: Core, market: Market, order: Order) -> None:
         market.book.seq += 1
 
 
-def find_live(core: Core, acc: Account, params: Params) -> Order | None:
+def find_live(acc: Account, params: Params) -> Order | None:
     """By ordId if given (it wins), else the newest with that clOrdId."""
     ord_id = given(params, "ordId")
     if ord_id:
         order = acc.orders.get(int(ord_id)) if ord_id.isdigit() else None
     else:
         order = acc.live_cl_ord_ids.get(given(params, "clOrdId"))
-    if order is None or not order.is_live or order.hidden_until > core.now():
+    # A hidden order is hidden from look-ups only: the matching side knows it.
+    if order is None or not order.is_live:
         return None
     inst_id = given(params, "instId")
     return order if not inst_id or inst_id == order.inst.inst_id else None
@@ -260,7 +272,7 @@ def cancel(core: Core, acc: Account, params: Params) -> Row:
             raise reject(rejects.NO_INSTRUMENT)
         if not ord_id and not cl_ord_id:
             raise RejectError("51000", "Either parameter ordId or clOrdId is required")
-        order = find_live(core, acc, params)
+        order = find_live(acc, params)
         if order is None:
             raise reject(rejects.CANCEL_GONE)
     except RejectError as why:
@@ -286,7 +298,7 @@ def amend(core: Core, acc: Account, params: Params) -> Row:
             raise RejectError("51000", "Either parameter ordId or clOrdId is required")
         if not ord_id:
             check_client_id(params)
-        order = find_live(core, acc, params)
+        order = find_live(acc, params)
         if order is None:
             raise reject(rejects.AMEND_GONE)
         _amend(core, order, params, ts)

@@ -286,7 +286,8 @@ def bar_size(params: Params) -> BarSize:
 
 
 def candles(core: Core, params: Params, *, history: bool = False) -> list[list[str]]:
-    """Newest first. `after` asks for bars before that time, `before` for bars behind it."""
+    """Newest first. `after` asks for bars older than that time, `before` for newer ones; with
+    `before` alone the newest bars come, as on the venue."""
     market = core.need_market(params)
     return _candles(core, market, params, history=history)
 
@@ -304,9 +305,6 @@ def _candles(core: Core, market: Market, params: Params, *, history: bool) -> li
     if not history and bar.span:
         oldest = max(oldest, newest - CANDLES_KEPT * bar.span)
     start = bar.start(min(after - 1, now)) if after else newest
-    if before and not after and bar.span:
-        # Without `after`, the bars right behind `before` are meant, not the newest ones.
-        start = min(start, bar.start(before) + limit * bar.span)
     out = []
     while len(out) < limit and start >= oldest and start > before:
         row = candle_row(market, bar, start, now)

@@ -49,6 +49,10 @@ SELL_TOO_LOW = ("51138", "Your opening price has triggered the limit price, and 
                          "price is {}.")  # fmt: skip
 OUTSIDE_BAND = ("51006", "Order price is not within the price limit (max buy price: {}, min "
                          "sell price: {}).")  # fmt: skip
+OVER_TIER = (
+    "51004",
+    "Order failed. The position would exceed the maximum of {} contracts under {}x leverage.",
+)
 TOO_MANY_PENDING = ("51174", "The number of pending orders for {} exceeds the limit of {}.")
 CANCEL_GONE = (
     "51400",
