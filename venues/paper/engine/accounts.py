@@ -10,7 +10,7 @@ from .amounts import ZERO, decimal_of
 from .types import Row
 
 if TYPE_CHECKING:
-    from .algos import Algo
+    from .algo_order import Algo
     from .instruments import Instrument
     from .orders import Bill, Fill, Order
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from .accounts import Account, Position
-from .algos import Algo
+from .algo_order import Algo
 from .amounts import ZERO
 from .matching import own_side
 from .orders import Bill, Fill, Order

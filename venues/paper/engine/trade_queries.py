@@ -11,7 +11,7 @@ from .types import OkxError, Params, Row
 
 if TYPE_CHECKING:
     from .accounts import Account
-    from .algos import Algo
+    from .algo_order import Algo
     from .core import Core
     from .orders import Order
 
