@@ -20,8 +20,8 @@ from customers.selectors.access import (
     CUSTOMER_SESSION_KEY,
     TENANT_SESSION_KEY,
     chosen_among,
-    chosen_tenant,
     client_customers,
+    staff_tenants,
 )
 from customers.tenancy import system_scope, tenant_scope
 
@@ -67,9 +67,10 @@ def is_console(request: HttpRequest) -> bool:
 
 def _staff_scope(request: HttpRequest) -> AbstractContextManager[None] | None:
     user = request.user
-    tenant = chosen_tenant(user, request.session)
+    choice = request.session.get(TENANT_SESSION_KEY)
+    tenant: Tenant | None = chosen_among(staff_tenants(user), choice)
     # a superuser works in one tenant only when he chose it
-    picked = tenant is not None and tenant.pk == request.session.get(TENANT_SESSION_KEY)
+    picked = tenant is not None and tenant.pk == choice
     if user.is_superuser and user.is_active and not picked:
         return system_scope(f"platform-wide console of {user.pk}")
     if tenant is None:

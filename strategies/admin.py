@@ -23,7 +23,7 @@ from customers.admin_pages import access_of, client_address
 from customers.domain.roles import Verb
 from strategies.models import Strategy, Subscription
 from strategies.services.subscriptions import (
-    SubscriptionRefused,
+    SubscriptionRefusedError,
     subscription_pause,
     subscription_resume,
     subscription_stop,
@@ -237,7 +237,7 @@ class SubscriptionAdmin(ConsoleModelAdmin[Subscription]):
             request,
             subscription,
             act=lambda reason: self._call(request, service, subscription, reason),
-            refusal=SubscriptionRefused,
+            refusal=SubscriptionRefusedError,
             **texts,
         )
 
@@ -273,7 +273,7 @@ class SubscriptionAdmin(ConsoleModelAdmin[Subscription]):
             try:
                 with self.writing_scope(request, subscription):
                     self._call(request, service, subscription)
-            except SubscriptionRefused as refused:
+            except SubscriptionRefusedError as refused:
                 messages.error(request, f"{subscription}: {refused.message}")
             else:
                 count += 1

@@ -19,7 +19,7 @@ from strategies.signals import subscription_changed
 Status = Subscription.Status
 
 
-class SubscriptionRefused(Exception):
+class SubscriptionRefusedError(Exception):
     """The copy cannot be changed that way; `message` is for whoever asked."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -79,7 +79,7 @@ def _change(
     if locked.status == status:
         return locked
     if locked.status == Status.STOPPED:
-        raise SubscriptionRefused(
+        raise SubscriptionRefusedError(
             "stopped", _("This copy was stopped. Follow the strategy again to start a new one.")
         )
     before = locked.status

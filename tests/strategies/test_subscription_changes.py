@@ -7,7 +7,7 @@ from customers.services.audit import audit_verify
 from customers.tenancy import ScopeError, tenant_scope
 from strategies.models import Subscription
 from strategies.services.subscriptions import (
-    SubscriptionRefused,
+    SubscriptionRefusedError,
     subscription_pause,
     subscription_resume,
     subscription_stop,
@@ -69,7 +69,7 @@ def test_asking_twice_does_nothing_the_second_time(copy, client_user):
 def test_a_stopped_copy_stays_stopped_and_makes_room_for_a_new_one(copy, client_user):
     subscription_stop(subscription=copy, actor=client_user)
     for change in (subscription_pause, subscription_resume):
-        with pytest.raises(SubscriptionRefused) as refused:
+        with pytest.raises(SubscriptionRefusedError) as refused:
             change(subscription=copy, actor=client_user)
         assert refused.value.code == "stopped"
     again = Subscription(

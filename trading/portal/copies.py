@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from customers.portal_access import ClientRequest, client_address, client_page
 from strategies.models import Subscription
 from strategies.services.subscriptions import (
-    SubscriptionRefused,
+    SubscriptionRefusedError,
     subscription_pause,
     subscription_resume,
     subscription_stop,
@@ -113,7 +113,7 @@ def copy_change(request: ClientRequest, subscription_id: str, action: str) -> Ht
     if request.method == "POST":
         try:
             change.act(subscription=copy, actor=request.user, ip_address=client_address(request))
-        except SubscriptionRefused as refused:
+        except SubscriptionRefusedError as refused:
             messages.error(request, refused.message)
         else:
             messages.success(request, change.done)

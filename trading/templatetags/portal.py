@@ -85,7 +85,10 @@ def health_badge(account: ExchangeAccount) -> SafeString:
 @register.simple_tag
 def copy_badge(copy: Subscription) -> SafeString:
     symbols = {"active": "play-circle", "paused": "pause-circle", "stopped": "stop-circle"}
-    return _badge(copy.status, copy.get_status_display(), symbols.get(copy.status, ""))
+    label = copy.get_status_display()
+    if copy.status == Subscription.Status.ACTIVE:
+        label = pgettext("copy", "Running")
+    return _badge(copy.status, label, symbols.get(copy.status, ""))
 
 
 _SECTIONS = {
