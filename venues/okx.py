@@ -47,6 +47,11 @@ from venues.domain.types import (
 PLACE_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 10.0
 CONNECTIONS = 400
+LOOKUP_ATTEMPTS = 3
+"""Of each read of a look-up: absence needs four answers in a row, and half of them may fail."""
+LOOKUP_PAUSE_SECONDS = 0.25
+LOOKUP_PATIENCE_SECONDS = 3.0
+"""No further attempt after this: a venue that hangs is asked again by the next look-up."""
 
 _ORDER_UNKNOWN = "51603"
 _ORDER_STATES = {
@@ -142,6 +147,22 @@ class OkxGateway:
         if code == "0" and isinstance(answer.get("data"), list):
             return answer["data"]
         raise _venue_error(answer, code)
+
+    async def _read_for_proof(
+        self, credentials: Credentials, path: str, params: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """`_read` with a second and third attempt when nothing was answered. Raises VenueError."""
+        started = time.monotonic()
+        for attempt in range(1, LOOKUP_ATTEMPTS + 1):
+            try:
+                return await self._read(credentials, "GET", path, params)
+            except VenueError as error:
+                spent = time.monotonic() - started
+                last = attempt == LOOKUP_ATTEMPTS or spent > LOOKUP_PATIENCE_SECONDS
+                if last or error.kind is not VenueErrorKind.UNAVAILABLE:
+                    raise
+            await asyncio.sleep(LOOKUP_PAUSE_SECONDS)
+        raise AssertionError("the last attempt returns or raises")
 
     # --- public data ------------------------------------------------------------------------
 
@@ -250,9 +271,8 @@ class OkxGateway:
     ) -> Lookup:
         try:
             found = await self._instrument_of(symbol)
-            rows = await self._read(
+            rows = await self._read_for_proof(
                 credentials,
-                "GET",
                 "trade/order",
                 {"instId": found.venue_symbol, "clOrdId": client_order_id},
             )
@@ -270,11 +290,13 @@ class OkxGateway:
             kind = _instrument_type(found)
             query = {"instType": kind, "instId": found.venue_symbol}
             for path in ("trade/orders-pending", "trade/orders-history"):
-                rows = await self._read(credentials, "GET", path, {**query, "limit": "100"})
+                rows = await self._read_for_proof(credentials, path, {**query, "limit": "100"})
                 lookup = self._match(rows, client_order_id, absent_if_missing=True)
                 if lookup.result is not LookupResult.ABSENT:
                     return lookup
-            fills = await self._read(credentials, "GET", "trade/fills", {**query, "limit": "100"})
+            fills = await self._read_for_proof(
+                credentials, "trade/fills", {**query, "limit": "100"}
+            )
         except VenueError as error:
             return Lookup(LookupResult.NO_EVIDENCE, detail=str(error))
         if any(row.get("clOrdId") == client_order_id for row in fills):

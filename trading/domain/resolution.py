@@ -16,7 +16,9 @@ MIN_MISSES = 5
 MIN_WATCH = timedelta(seconds=30)
 WATCH_AFTER = timedelta(minutes=15)
 WATCH_INTERVAL = timedelta(seconds=60)
-_BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 3.0, 5.0)
+_BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0)
+_PATIENT_AFTER = 60
+_PATIENT_SECONDS = 10.0
 _WORKING_BACKOFF_SECONDS = (0.2, 0.4, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -34,7 +36,13 @@ class Verdict:
 
 
 def lookup_delay(checks: int) -> timedelta:
-    """Pause before the next look-up of an unclear order, after so many."""
+    """Pause before the next look-up of an unclear order, after so many.
+
+    Every 2 s while NOT_PLACED is to be proven within 60 s of sending although look-ups fail;
+    slower when the venue has been silent for two minutes.
+    """
+    if checks >= _PATIENT_AFTER:
+        return timedelta(seconds=_PATIENT_SECONDS)
     return timedelta(seconds=_BACKOFF_SECONDS[min(checks, len(_BACKOFF_SECONDS) - 1)])
 
 
