@@ -18,7 +18,7 @@ from customers.models import AudienceCounter, Event
 from customers.services.leases import lease_renew
 from customers.signals import event_relayed
 
-BATCH_LIMIT = 500
+BATCH_LIMIT = 250  # small enough that the first of a burst is pushed early
 
 
 def events_number(
@@ -88,7 +88,7 @@ def _store(numbered: Sequence[NumberedEvent]) -> None:
     table = connection.ops.quote_name(Event._meta.db_table)
     cases = " ".join(["WHEN %s THEN %s"] * len(numbered))
     ids = ", ".join(["%s"] * len(numbered))
-    parameters: list[object] = []
+    parameters: list[str | int] = []
     for event in numbered:
         parameters += [event.id, event.sequence]
     parameters += [event.id for event in numbered]

@@ -35,7 +35,7 @@ LEASE_LIFETIME = timedelta(seconds=10)
 RENEW_SECONDS = 3.0
 WAIT_SECONDS = 1.0
 BUSY_SECONDS = 0.025
-IDLE_SECONDS = 0.07  # a push is due 100 ms after the commit
+IDLE_SECONDS = 0.05  # a push is due 100 ms after the commit
 BUSY_FOR_SECONDS = 2.0
 RETRY_SECONDS = 0.5
 ANNOUNCED_ON_START = timedelta(seconds=60)

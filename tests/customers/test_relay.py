@@ -141,7 +141,7 @@ def test_an_idle_relay_costs_next_to_nothing(live: LiveProcesses, valkey: Any) -
 
     before = cpu_seconds()
     time.sleep(4)
-    assert (cpu_seconds() - before) / 4 < 0.05
+    assert (cpu_seconds() - before) / 4 < 0.08
 
 
 def test_numbering_goes_on_without_a_channel_layer(
