@@ -11,8 +11,11 @@ import pytest
 from websockets.asyncio.client import connect
 
 from config.supervisor.ports import LOOPBACK, free_port, http_answers
+from tests.notifications.robot import robot
 from tests.notifications.sockets import cookie_of
 from tests.processes.live import LiveProcess, LiveProcesses, database_url
+
+__all__ = ["robot"]  # a fixture for every test here
 
 
 @dataclass(frozen=True, slots=True)
