@@ -31,6 +31,7 @@ def test_an_unknown_path_is_no_websocket(open_socket: OpenSocket) -> None:
     assert refused.value.response.status_code == 404
 
 
+@pytest.mark.slow
 def test_a_socket_without_traffic_is_closed_after_thirty_seconds(
     open_socket: OpenSocket,
 ) -> None:
