@@ -118,6 +118,13 @@ class TenantQuerySet(models.QuerySet):
             assert_in_scope(row)
         return super().bulk_create(rows, *args, **kwargs)
 
+    def update(self, **kwargs: Any) -> int:
+        if "tenant" in kwargs or "tenant_id" in kwargs:
+            raise ScopeError("A row's tenant does not change.")
+        return super().update(**kwargs)
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
     def bulk_update(self, *args: Any, **kwargs: Any) -> Any:
         # Slow (PERFORMANCE) and destructive on encrypted fields (STACK P2).
         raise NotImplementedError("bulk_update is not used here; write one UPDATE.")
@@ -154,7 +161,8 @@ def _tenant_tables() -> re.Pattern[str]:
         for model in apps.get_models()
         if getattr(model, "tenant_owned", False)
     ]
-    return re.compile(r"[\"`](?:" + "|".join(sorted(names)) + r")[\"`]")
+    # As SQL reads names: quoted or not, in any case.
+    return re.compile(r"\b(?:" + "|".join(sorted(names)) + r")\b", re.IGNORECASE)
 
 
 _tripwire_off: ContextVar[bool] = ContextVar("tripwire_off", default=False)

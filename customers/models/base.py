@@ -28,6 +28,10 @@ class TenantModel(models.Model):
         assert_in_scope(self)
         super().save(*args, **kwargs)
 
+    def _do_update(self, base_qs: Any, *args: Any) -> Any:
+        # A loaded row that was given another tenant is not found, so it does not move there.
+        return super()._do_update(base_qs.filter(tenant_id=self.tenant_id), *args)  # type: ignore[misc]
+
     def delete(self, *args: Any, **kwargs: Any) -> Any:
         assert_in_scope(self)
         return super().delete(*args, **kwargs)
