@@ -11,7 +11,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -54,7 +54,8 @@ class ConsoleForm(forms.ModelForm):
             self.instance.tenant = self.console_tenant
 
     def _get_validation_exclusions(self) -> set[str]:
-        return super()._get_validation_exclusions() - {"tenant"}
+        # Django leaves out what is not in the form; it is no public method, so the stubs lack it
+        return super()._get_validation_exclusions() - {"tenant"}  # type: ignore[misc]
 
 
 def _amount_column(field: AmountField) -> Callable[[Any], str]:
@@ -86,11 +87,12 @@ class ConsoleModelAdmin(ModelAdmin, Generic[M]):
     tenant_path: ClassVar[str | None] = "tenant_id"
     """The lookup from a row to its tenant; None for rows of the whole platform."""
 
+    readonly_preprocess_fields: dict[str, Any] = {}
     page_select_related: ClassVar[list[str]] = []
     """As list_select_related, for the page of one row."""
 
     form = ConsoleForm
-    ordering = ("-id",)  # newest first: ids are time-ordered
+    ordering: list[str] | tuple[str, ...] | None = ("-id",)  # newest first: ids are time-ordered
     list_per_page = 50
     list_max_show_all = 200
     list_filter_submit = True
@@ -137,12 +139,12 @@ class ConsoleModelAdmin(ModelAdmin, Generic[M]):
             rows = rows.select_related(*self.page_select_related)
         try:
             return rows.get(pk=self.model._meta.pk.to_python(object_id))
-        except (self.model.DoesNotExist, ValidationError, ValueError):
+        except (ObjectDoesNotExist, ValidationError, ValueError):
             return None
 
     def tenant_of(self, request: HttpRequest, obj: M | None) -> Tenant | None:
         if obj is not None and not obj._state.adding and hasattr(obj, "tenant_id"):
-            return obj.tenant
+            return obj.tenant  # type: ignore[attr-defined]
         return access_of(request).tenant
 
     def writing_scope(self, request: HttpRequest, obj: M | None) -> AbstractContextManager[None]:
@@ -202,7 +204,7 @@ class ConsoleModelAdmin(ModelAdmin, Generic[M]):
     def formfield_for_foreignkey(
         self, db_field: models.ForeignKey, request: HttpRequest, **kwargs: Any
     ) -> forms.ModelChoiceField | None:
-        related = db_field.remote_field.model
+        related: Any = db_field.remote_field.model
         if getattr(related, "tenant_owned", False) and "queryset" not in kwargs:
             tenant = self.tenant_of(request, getattr(request, "_console_object", None))
             rows = related.objects.all()
@@ -324,8 +326,8 @@ class ConsoleModelAdmin(ModelAdmin, Generic[M]):
 
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            object_id = kwargs.get("object_id")
-            asked = object_id is not None and access_of(request).may_enter
+            object_id: str = kwargs.get("object_id", "")
+            asked = object_id and access_of(request).may_enter
             if asked and self.get_object(request, unquote(object_id)) is None:
                 raise Http404
             return view(request, *args, **kwargs)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -64,8 +65,7 @@ class ConsoleSite(UnfoldAdminSite):
 
     # --- pages --------------------------------------------------------------------------
 
-    def register_page(self, route: str, view: Callable, name: str) -> None:
-        """Add a page that belongs to no model; call it in an app's admin module."""
+    def add_page(self, route: str, view: Callable, name: str) -> None:
         self._pages.append(path(route, self.admin_view(view), name=name))
 
     def get_urls(self) -> list[URLPattern]:
@@ -76,3 +76,8 @@ class ConsoleSite(UnfoldAdminSite):
         # the palette is in console.css: an inline <style> would need a hole in the CSP
         context["colors"] = None
         return context
+
+
+def register_page(route: str, view: Callable, name: str) -> None:
+    """Add a page that belongs to no model; call it in an app's admin module."""
+    cast(ConsoleSite, admin.site).add_page(route, view, name)

@@ -16,33 +16,18 @@ from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
 )
 
 from customers.admin_base import ConsoleForm, ConsoleModelAdmin, LedgerAdmin
+from customers.admin_fields import LinesField
 from notifications.models import Delivery, NotificationChannel
 
 _SECRETS = ("webhook_url", "signing_secret")
 
 
-class AddressesField(forms.CharField):
-    """Email addresses, one per line or separated by commas."""
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> list[str]:
-        if isinstance(value, list):
-            return value
-        parts = str(value or "").replace(",", "\n").split("\n")
-        return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
-
-    def validate(self, value: Any) -> None:
-        for address in value:
-            validate_email(address)
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return (initial or []) != self.to_python(data)
+class AddressesField(LinesField):
+    def check_line(self, line: str) -> None:
+        validate_email(line)
 
 
 class ChannelForm(ConsoleForm):
@@ -50,9 +35,7 @@ class ChannelForm(ConsoleForm):
 
     addresses = AddressesField(
         label=gettext_lazy("Email addresses"),
-        required=False,
         help_text=gettext_lazy("One per line; for an email channel."),
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )
     new_webhook_url = forms.CharField(
         label=gettext_lazy("Robot URL"),

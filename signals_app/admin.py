@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -63,13 +63,13 @@ class SignalSourceAdmin(ConsoleModelAdmin[SignalSource]):
     def response_add(
         self, request: HttpRequest, obj: SignalSource, post_url_continue: str | None = None
     ) -> HttpResponse:
-        if obj.kind == SignalSource.Kind.WEBHOOK and "_popup" not in request.POST:
-            post_url_continue = reverse(
-                "admin:signals_app_signalsource_rotate_secret", args=[obj.pk]
-            )
-            request.POST = request.POST.copy()
-            request.POST["_continue"] = "1"
-        return super().response_add(request, obj, post_url_continue)
+        """A new webhook is of no use before it has a secret."""
+        if obj.kind != SignalSource.Kind.WEBHOOK:
+            return super().response_add(request, obj, post_url_continue)
+        messages.success(request, _("The source is stored. Now make its secret."))
+        return HttpResponseRedirect(
+            reverse("admin:signals_app_signalsource_rotate_secret", args=[obj.pk])
+        )
 
     # --- the secret -------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
@@ -16,9 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from customers.admin_base import ConsoleForm, ConsoleModelAdmin
+from customers.admin_fields import LinesField
 from customers.admin_pages import access_of, client_address
 from customers.domain.roles import Verb
 from strategies.models import Strategy, Subscription
@@ -30,35 +29,21 @@ from strategies.services.subscriptions import (
 )
 
 
-class SymbolsField(forms.CharField):
-    """A list of symbols, one per line or separated by commas."""
+class SymbolsField(LinesField):
+    def normal(self, line: str) -> str:
+        return line.upper()
 
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> list[str]:
-        if isinstance(value, list):
-            return value
-        parts = str(value or "").replace(",", "\n").split("\n")
-        return list(dict.fromkeys(part.strip().upper() for part in parts if part.strip()))
-
-    def validate(self, value: Any) -> None:
-        for symbol in value:
-            if "/" not in symbol or len(symbol) > 48:
-                raise ValidationError(
-                    _("%(symbol)s is not a symbol like BTC/USDT:USDT.") % {"symbol": symbol}
-                )
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return (initial or []) != self.to_python(data)
+    def check_line(self, line: str) -> None:
+        if "/" not in line or len(line) > 48:
+            raise ValidationError(
+                _("%(symbol)s is not a symbol like BTC/USDT:USDT.") % {"symbol": line}
+            )
 
 
 class StrategyForm(ConsoleForm):
     symbols = SymbolsField(
         label=gettext_lazy("Symbols"),
-        required=False,
         help_text=gettext_lazy("One per line, such as BTC/USDT:USDT. Empty: all are copied."),
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )
 
     def clean_follow_ratio(self) -> Any:

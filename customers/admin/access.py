@@ -89,7 +89,9 @@ class ApiKeyForm(forms.Form):
 
     def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["partner"].queryset = Partner.objects.for_tenant(tenant).filter(is_active=True)
+        partners = self.fields["partner"]
+        assert isinstance(partners, forms.ModelChoiceField)
+        partners.queryset = Partner.objects.for_tenant(tenant).filter(is_active=True)
 
     def clean_expires_at(self) -> Any:
         expires_at = self.cleaned_data["expires_at"]

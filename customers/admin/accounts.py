@@ -29,10 +29,9 @@ class AccountForm(ConsoleForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "venue" in self.fields:
-            self.fields["venue"].choices = [
-                (name, venue["label"]) for name, venue in settings.VENUES.items()
-            ]
+        venue = self.fields.get("venue")
+        if isinstance(venue, forms.ChoiceField):
+            venue.choices = [(name, entry["label"]) for name, entry in settings.VENUES.items()]
 
 
 class KeysForm(forms.Form):

@@ -158,7 +158,7 @@ class CustomerUserAdmin(ConsoleModelAdmin[CustomerUser]):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ConsoleModelAdmin[User]):
+class UserAdmin(DjangoUserAdmin, ConsoleModelAdmin[User]):  # type: ignore[misc]  # both type alike
     """Global logins: superusers only. A tenant manages memberships and customer logins."""
 
     resource = Resource.PLATFORM
@@ -169,7 +169,7 @@ class UserAdmin(DjangoUserAdmin, ConsoleModelAdmin[User]):
     list_display = ["email", "name", "is_staff", "is_superuser", "is_active", "last_login"]
     list_filter = ["is_staff", "is_superuser", "is_active"]
     search_fields = ["email", "name"]
-    ordering = ["email"]
+    ordering = ["email"]  # type: ignore[misc, assignment]  # as above
     filter_horizontal = []
     readonly_fields = ["created_at", "last_login"]
     fieldsets = [

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from customers.admin_pages import access_of, client_address, console_page, require
+from customers.console import register_page
 from customers.domain.ids import new_id
 from customers.domain.roles import Resource, Verb
 from customers.models import Tenant
@@ -77,7 +78,9 @@ class ManualSignalForm(forms.Form):
 
     def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["source"].queryset = SignalSource.objects.for_tenant(tenant).filter(
+        sources = self.fields["source"]
+        assert isinstance(sources, forms.ModelChoiceField)
+        sources.queryset = SignalSource.objects.for_tenant(tenant).filter(
             kind=SignalSource.Kind.MANUAL
         )
 
@@ -187,4 +190,4 @@ def _send(request: HttpRequest, form: ManualSignalForm, external_id: str) -> Htt
     return HttpResponseRedirect(reverse("admin:signals_app_signal_change", args=[signal.pk]))
 
 
-admin.site.register_page("send-signal/", send_signal_page, name="send_signal")
+register_page("send-signal/", send_signal_page, name="send_signal")

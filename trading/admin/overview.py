@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from customers.admin_pages import access_of
+from customers.console import register_page
 from customers.selectors.access import staff_tenants
 from trading.admin.coverage_bars import coverage_segments
 from trading.reason_texts import reason_text
@@ -58,4 +58,4 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-admin.site.register_page("overview/", overview_view, name="overview")
+register_page("overview/", overview_view, name="overview")
