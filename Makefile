@@ -22,7 +22,7 @@ LOCK = $(UV) pip compile --quiet --generate-hashes --no-header --universal --pyt
 	--no-emit-index-url --no-emit-find-links $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset smoke test test-services lint format messages lock bench-paper clean
+.PHONY: help setup demo demo-reset smoke test test-services lint format messages vendor-assets lock bench-paper clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,8 +94,13 @@ format: .venv/.dev ## Format the code and fix what can be fixed by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-messages: .venv/.dev ## Compile the translations (needs gettext); the results are committed
+messages: .venv/.dev ## Collect the texts and compile the translations (needs gettext); commit both
+	$(RUN) manage.py makemessages --locale zh_Hans --ignore .venv --ignore tests --ignore var \
+		--no-wrap --no-obsolete --add-location file
 	$(RUN) -m tests.messages
+
+vendor-assets: ## Fetch the pinned browser libraries into static/vendor (needs npm); commit them
+	@deploy/vendor-assets
 
 lock: ## Resolve requirements/*.in into *.txt with hashes (needs uv; ARGS=--upgrade)
 ifndef UV

@@ -10,7 +10,11 @@ from django.utils.translation import gettext_noop, pgettext, pgettext_lazy
 
 from trading.domain.order_states import OrderTrigger
 
+CREATED = "create"
+"""The kind of the event that an order begins with."""
+
 _STEPS: dict[str, str] = {
+    CREATED: gettext_noop("Decided and written down"),
     OrderTrigger.CLAIM: gettext_noop("Taken up for sending"),
     OrderTrigger.RELEASE: gettext_noop("Put back, not sent yet"),
     OrderTrigger.EXPIRE: gettext_noop("Too old, not sent"),
@@ -56,9 +60,6 @@ def action_text(*, symbol: str, side: str, is_entry: bool, position_side: str = 
 
 def change_text(kind: str, payload: Mapping[str, Any]) -> str:
     """One line of the live feed for an event of the client's outbox; empty for unknown kinds."""
-    symbol = str(payload.get("symbol", "")).partition(":")[0]
-    if kind == "position.changed":
-        return _("Position in %(symbol)s changed") % {"symbol": symbol}
     if kind == "account.health":
         if payload.get("health") == "healthy":
             return _("The account works")

@@ -9,9 +9,15 @@ from django.test import Client
 
 from customers.models import ExchangeAccount
 from customers.tenancy import tenant_scope
-from tests.factories import AccountFactory, IntentFactory, OrderFactory
+from tests.factories import (
+    AccountFactory,
+    EventFactory,
+    IntentFactory,
+    OrderEventFactory,
+    OrderFactory,
+)
 from tests.portal.conftest import Persona
-from trading.models import CopiedPosition, Intent
+from trading.models import CopiedPosition, Intent, OrderEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +44,40 @@ def test_the_overview_shows_equity_positions_orders_and_what_happened(browser: C
 def test_positions_show_target_held_entry_and_pnl(browser: Client):
     text = _text(browser.get("/positions/"))
     assert "2 / 3 contracts ≈ 0.02 BTC 50,000 51,000 +20.00 USDT +10.00%" in text
+
+
+def test_a_rest_that_cannot_be_traded_is_no_position_and_no_adjustment(
+    owner: Persona, browser: Client
+):
+    with tenant_scope(owner.tenant.pk):
+        CopiedPosition.objects.update(filled=Decimal(2), target=Decimal("2.0099"))
+        assert "2 contracts ≈ 0.02 BTC" in _text(browser.get("/positions/"))
+        CopiedPosition.objects.update(filled=Decimal(0), target=Decimal("0.0099"))
+        assert "No open positions" in _text(browser.get("/positions/"))
+        CopiedPosition.objects.update(filled=Decimal(0), target=Decimal("0.01"))
+        assert "0 / 0.01 contracts" in _text(browser.get("/positions/"))
+
+
+def test_the_feed_leaves_out_what_other_lines_tell(owner: Persona, browser: Client):
+    EventFactory(
+        tenant=owner.tenant,
+        audience=f"customer:{owner.customer.pk}",
+        kind="position.changed",
+        sequence=2,
+        payload={"account": owner.account.pk},
+    )
+    html = browser.get("/parts/feed/").content.decode()
+    assert html.count("<li>") == 1
+
+
+def test_the_making_of_an_order_is_told_once(owner: Persona, browser: Client):
+    address = f"/orders/{owner.filled.pk}/"
+    assert _text(browser.get(address)).count("Decided and written down") == 1
+    with tenant_scope(owner.tenant.pk):
+        order = owner.filled.orders.get()
+        OrderEvent.objects.filter(order=order).delete()
+    OrderEventFactory(order=order, kind="create", from_state="", to_state="ready")
+    assert _text(browser.get(address)).count("Decided and written down") == 1
 
 
 def test_pnl_is_open_while_the_instrument_is_not_known(browser: Client, known_markets: dict):

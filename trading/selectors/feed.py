@@ -14,6 +14,8 @@ from trading.order_texts import action_text, change_text
 from trading.reason_texts import reason_text
 
 FEED_SIZE = 20
+# Positions change with every fill, which has a line of its own.
+FEED_KINDS = ("order.changed", "account.health", "subscription.changed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,9 @@ def feed_lines(customer: Customer, *, size: int = FEED_SIZE) -> list[FeedLine]:
     """Newest first; only what the relay has numbered, in the order in which it was pushed."""
     events = list(
         Event.objects.for_tenant(customer.tenant_id)
-        .filter(audience=customer_audience(customer.pk), sequence__isnull=False)
+        .filter(
+            audience=customer_audience(customer.pk), kind__in=FEED_KINDS, sequence__isnull=False
+        )
         .order_by("-sequence")[:size]
     )
     intents = {

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from customers.models import Customer
 from trading.models import Fill, Intent, Order, OrderEvent
-from trading.order_texts import action_text, order_step_text
+from trading.order_texts import CREATED, action_text, order_step_text
 from trading.reason_texts import reason_text
 
 PAGE_SIZE = 25
@@ -88,8 +88,8 @@ class OrderPage:
 @dataclass(frozen=True, slots=True)
 class TimelineStep:
     at: datetime
+    kind: str
     text: str
-    state: str
     since_start: float
     """Seconds since the decision."""
 
@@ -105,6 +105,11 @@ class Attempt:
     @property
     def reason(self) -> str:
         return reason_text(self.order.reason_code, self.order.reason_params)
+
+    @property
+    def begins_before_its_events(self) -> bool:
+        """No event tells of the order's making."""
+        return not self.steps or self.steps[0].kind != CREATED
 
 
 def _of(customer: Customer) -> QuerySet[Intent]:
@@ -161,8 +166,8 @@ def order_attempts(row: OrderRow) -> list[Attempt]:
             steps=[
                 TimelineStep(
                     at=event.occurred_at,
+                    kind=event.kind,
                     text=order_step_text(event.kind),
-                    state=event.to_state,
                     since_start=max(0.0, (event.occurred_at - start).total_seconds()),
                 )
                 for event in by_order_events

@@ -60,6 +60,8 @@ class HeldPosition:
     margin: Decimal | None
     coins: Decimal | None
     settle: str
+    smallest: Decimal
+    """What the venue trades at least; a smaller rest of the target waits for the next signal."""
 
     @property
     def base(self) -> str:
@@ -71,8 +73,9 @@ class HeldPosition:
 
     @property
     def is_adjusting(self) -> bool:
-        """The account does not hold yet what it should."""
-        return self.copied.filled != self.copied.target
+        """The account does not hold yet what it should, by more than what cannot be traded."""
+        missing = abs(self.copied.target - self.copied.filled)
+        return missing != 0 and missing >= self.smallest
 
     @property
     def pnl_ratio(self) -> Decimal | None:
@@ -107,7 +110,7 @@ def account_states(customer: Customer) -> list[AccountState]:
 def held_positions(
     customer: Customer, *, account: ExchangeAccount | None = None
 ) -> list[HeldPosition]:
-    """Copied positions that hold something, or should."""
+    """Copied positions that hold something, or soon should."""
     copied = (
         CopiedPosition.objects.for_customer(customer)
         .filter(~Q(filled=ZERO) | ~Q(target=ZERO))
@@ -120,7 +123,8 @@ def held_positions(
         copied, on_exchange = copied.filter(account=account), on_exchange.filter(account=account)
     # in hedge mode both sides of a symbol have the same mark price
     on_venue = {(row.account_id, row.symbol): row for row in on_exchange}
-    return [_held(row, on_venue.get((row.account_id, row.symbol))) for row in copied]
+    held = [_held(row, on_venue.get((row.account_id, row.symbol))) for row in copied]
+    return [row for row in held if row.copied.filled or row.is_adjusting]
 
 
 def _held(copied: CopiedPosition, on_venue: Position | None) -> HeldPosition:
@@ -128,8 +132,10 @@ def _held(copied: CopiedPosition, on_venue: Position | None) -> HeldPosition:
     leverage = copied.leverage or (on_venue.leverage if on_venue else None)
     instrument = known_instrument(copied.account.venue, copied.symbol)
     entry, held = copied.average_entry_price, copied.filled
+    smallest = instrument.min_size if instrument else ZERO
     if instrument is None or not entry or not held:
-        return HeldPosition(copied, mark, None, None, None, _settle_currency(copied.symbol))
+        settle = _settle_currency(copied.symbol)
+        return HeldPosition(copied, mark, None, None, None, settle, smallest)
     coins = instrument.coins(abs(held), entry)
     value = coins if instrument.kind is InstrumentKind.INVERSE else coins * entry
     return HeldPosition(
@@ -139,6 +145,7 @@ def _held(copied: CopiedPosition, on_venue: Position | None) -> HeldPosition:
         margin=value / leverage if leverage else None,
         coins=coins,
         settle=instrument.settle or instrument.quote,
+        smallest=smallest,
     )
 
 
