@@ -3,14 +3,16 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+import django
 from channels.routing import ProtocolTypeRouter
-from django.core.asgi import get_asgi_application
+from django.conf import settings
 from django.db import connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
-_http = get_asgi_application()
+django.setup(set_prefix=False)
 
 from config.body_limit import BodyLimit  # noqa: E402
+from config.lanes import LaneHandler  # noqa: E402
 from customers.services.keyring import encryption_key_verify  # noqa: E402  (needs the apps)
 from notifications.routing import application as _websocket  # noqa: E402
 
@@ -29,7 +31,7 @@ with ThreadPoolExecutor(1) as _executor:
 application = ProtocolTypeRouter(
     {
         "http": BodyLimit(
-            _http,
+            LaneHandler(lanes=settings.WEB_THREADS),
             limits={"/hooks/": 256 * 1024, "/api/": 256 * 1024},
             otherwise=10 * 1024 * 1024,
         ),

@@ -2,8 +2,9 @@
 
 Django's ASGI handler takes in the whole body, to disk if need be, before any view runs. Here the
 application is called without the body as soon as it is known to be too large: it sees the length
-(as declared, or as counted so far when none was declared), so the view itself can refuse. The
-connection closes after the answer, because what is left of the body is not wanted.
+(as declared, or as counted so far when none was declared), so the view itself can refuse. What
+still arrives is thrown away for a moment, because a connection that is closed on unread bytes is
+reset, and the sender would not see the answer; then the connection is closed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+
+LINGER_SECONDS = 3.0
+LINGER_BYTES = 32 * 1024 * 1024
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -36,11 +40,11 @@ class BodyLimit:
             if declared <= limit:
                 await self._app(scope, receive, send)
             else:
-                await self._refuse(scope, send, declared)
+                await self._refuse(scope, receive, send, declared)
             return
         messages, received = await _read_up_to(limit, receive)
         if received > limit:
-            await self._refuse(scope, send, received)
+            await self._refuse(scope, receive, send, received)
             return
 
         async def replay() -> Message:
@@ -48,7 +52,7 @@ class BodyLimit:
 
         await self._app(scope, replay, send)
 
-    async def _refuse(self, scope: Message, send: Send, length: int) -> None:
+    async def _refuse(self, scope: Message, receive: Receive, send: Send, length: int) -> None:
         headers = [pair for pair in scope["headers"] if pair[0] != b"content-length"]
         headers.append((b"content-length", str(length).encode()))
 
@@ -65,6 +69,10 @@ class BodyLimit:
             if message["type"] == "http.response.start":
                 kept = [pair for pair in message["headers"] if pair[0].lower() != b"connection"]
                 message = {**message, "headers": [*kept, (b"connection", b"close")]}
+            elif not message.get("more_body"):
+                await send({**message, "more_body": True})
+                await _discard(receive)
+                message = {"type": "http.response.body", "body": b"", "more_body": False}
             await send(message)
 
         await self._app({**scope, "headers": headers}, no_body, closing)
@@ -94,3 +102,17 @@ async def _read_up_to(limit: int, receive: Receive) -> tuple[list[Message], int]
         if message["type"] != "http.request" or not message.get("more_body"):
             break
     return messages, received
+
+
+async def _discard(receive: Receive) -> None:
+    """Throw away what is still coming, within the limits."""
+    discarded = 0
+    try:
+        async with asyncio.timeout(LINGER_SECONDS):
+            while discarded < LINGER_BYTES:
+                message = await receive()
+                discarded += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
+    except TimeoutError:
+        return
