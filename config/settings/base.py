@@ -66,6 +66,8 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
+# Requests that one web process works on at once; each keeps a database connection.
+WEB_THREADS = env.number("WEB_THREADS", default=8)
 AUTH_USER_MODEL = "customers.User"
 LOGIN_URL = "portal:login"
 LOGIN_REDIRECT_URL = "portal:home"
