@@ -193,3 +193,17 @@ def test_high_leverage_allows_only_a_small_position(make_desk):
     assert desk.place("BTC-USDT-SWAP", "buy", str(most), "59000")["sCode"] == "0"
     lever(desk, "BTC-USDT-SWAP", 50, "cross")
     assert desk.place("BTC-USDT-SWAP", "buy", str(most + 1), "59000")["sCode"] == "0"
+
+
+def test_margin_in_use_follows_each_fill_and_each_change_of_leverage(desk):
+    lever(desk, "BTC-USDT-SWAP", 10, "cross")
+    desk.placed("BTC-USDT-SWAP", "buy", "100")
+    assert desk.detail()["imr"] == "6000"
+    desk.placed("BTC-USDT-SWAP", "buy", "50")
+    assert desk.detail()["imr"] == "9000"
+    lever(desk, "BTC-USDT-SWAP", 20, "cross")
+    assert desk.detail()["imr"] == "4500"
+    desk.exchange.set_price("BTC-USDT-SWAP", "66000")
+    assert desk.detail()["imr"] == "4950"
+    desk.placed("BTC-USDT-SWAP", "sell", "150")
+    assert desk.detail()["imr"] == "0"
