@@ -7,4 +7,8 @@ SCHEDULE = {
         "task": "customers.tasks.events_clean_up",
         "schedule": crontab(hour="3", minute="17"),
     },
+    "customers: delete old stored answers": {
+        "task": "customers.tasks.idempotency_clean_up",
+        "schedule": crontab(minute="47"),
+    },
 }

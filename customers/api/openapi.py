@@ -28,3 +28,4 @@ class ApiDocsView(SpectacularSwaggerSplitView):
     http_method_names = ["get", "head"]
     throttle_classes = ()
     url_name = "api-schema"
+    template_name = "api/docs.html"

@@ -10,7 +10,12 @@ from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_field,
+)
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -167,8 +172,27 @@ class SignalViewSet(SignalIntake, TenantReadViewSet):
             )
         ],
         responses={202: AcceptedOutput},
+        examples=[
+            OpenApiExample(
+                "open a position",
+                request_only=True,
+                value={
+                    "source": "01kmw2vbj5d0y2e0e7y9d3t6qa",
+                    "signal": {
+                        "action": "open",
+                        "symbol": "BTC/USDT:USDT",
+                        "side": "long",
+                        "size": "0.25",
+                        "size_basis": "base",
+                        "emitted_at": "2030-01-31T12:00:00Z",
+                    },
+                },
+            )
+        ],
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Any:
+        """Send a signal, once per Idempotency-Key. The answer comes when it is stored for good;
+        what became of it with each follower is at its `orders/`."""
         return super().create(request)
 
     @extend_schema(responses=IntentOutput(many=True), filters=False)
