@@ -16,7 +16,6 @@ from customers.domain.ids import ID_LENGTH, new_id
 AMOUNT_DIGITS = 38
 AMOUNT_DECIMAL_PLACES = 18
 _AMOUNT_QUANTUM = Decimal(1).scaleb(-AMOUNT_DECIMAL_PLACES)
-_AMOUNT_LIMIT = Decimal(10) ** (AMOUNT_DIGITS - AMOUNT_DECIMAL_PLACES)
 
 
 class IdField(models.CharField):
@@ -59,37 +58,48 @@ class AmountField(models.DecimalField):
     def cast_db_type(self, connection: Any) -> str:
         return self.db_type(connection)
 
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, float):
+            raise ValidationError("An amount is never a float.")
+        return super().to_python(value)
+
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
         return None if value is None else plain(Decimal(value))
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
         if value is None or hasattr(value, "as_sql"):
             return value
-        return amount_to_db(self.to_python(value))
+        text = amount_to_db(self.to_python(value))
+        # Beside text, MySQL compares as floating point: 16 digits. A decimal literal is exact.
+        return Decimal(text) if connection.vendor == "mysql" else text
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
         return self.get_db_prep_value(value, connection)
 
 
 def plain(amount: Decimal) -> Decimal:
-    """The same amount without trailing zeros and without an exponent: 1.500 → 1.5, 1E+2 → 100."""
+    """The same amount in its one form: 1.500 → 1.5, 1E+2 → 100, -0.0 → 0."""
+    if not amount:
+        return Decimal(0)
     normal = amount.normalize()
     return normal if normal.as_tuple().exponent <= 0 else normal.quantize(Decimal(1))
 
 
 def amount_to_db(amount: Decimal) -> str:
     """Text that both databases store exactly. Raises ValidationError when it would not fit."""
-    if not amount.is_finite():
+    _, digits, exponent = amount.as_tuple()
+    if not isinstance(exponent, int):
         raise ValidationError("An amount must be a finite number.")
-    if abs(amount) >= _AMOUNT_LIMIT:
+    if len(digits) + exponent > AMOUNT_DIGITS - AMOUNT_DECIMAL_PLACES and amount:
         raise ValidationError("An amount may have 20 digits before the point.")
-    with decimal.localcontext() as context:
-        context.traps[decimal.Inexact] = True
-        try:
-            exact = amount.quantize(_AMOUNT_QUANTUM)
-        except decimal.Inexact as error:
-            raise ValidationError("An amount may have 18 decimals.") from error
-    return format(plain(exact), "f")
+    if exponent < -AMOUNT_DECIMAL_PLACES:
+        with decimal.localcontext() as context:
+            context.traps[decimal.Inexact] = True
+            try:
+                amount = amount.quantize(_AMOUNT_QUANTUM)
+            except decimal.Inexact as error:
+                raise ValidationError("An amount may have 18 decimals.") from error
+    return format(plain(amount), "f")
 
 
 def rounded(amount: Decimal) -> Decimal:
@@ -151,6 +161,8 @@ class SecretField(encrypted.EncryptedTextField):
     string is sealed on save, bound to label, primary key and field, so a token that was moved
     does not open. Filtering by it and `update()`/`bulk_update()` with it are refused.
     """
+
+    is_secret = True
 
     def to_python(self, value: Any) -> Any:
         return value

@@ -37,8 +37,8 @@ def shard_run(*, shard_id: str, tenant_id: str) -> None:
         return
     sender = OrderSender(tenant_id, claimed_by)
     try:
-        for order_ids in shard_plan(shard_context(shard, claimed_by)):
-            sender.send(order_ids)
+        for orders in shard_plan(shard_context(shard, claimed_by)):
+            sender.send(orders)
     finally:
         sender.finish()
     fanout.signal_settle(signal_id=shard.signal_id, tenant_id=tenant_id)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from customers.bulk_rows import rows_insert
 from customers.models import Event
 
 
@@ -36,16 +37,16 @@ class EventDraft:
 def events_record(drafts: Iterable[EventDraft]) -> None:
     """Store events in one INSERT."""
     now = timezone.now()
-    rows = [
-        Event(
-            tenant_id=draft.tenant_id,
-            audience=draft.audience,
-            kind=draft.kind,
-            payload=draft.payload,
-            created_at=now,
-        )
-        for draft in drafts
-    ]
-    if not rows:
-        return
-    Event.objects.bulk_create(rows, batch_size=500)
+    rows_insert(
+        Event,
+        [
+            {
+                "tenant_id": draft.tenant_id,
+                "audience": draft.audience,
+                "kind": draft.kind,
+                "payload": draft.payload,
+                "created_at": now,
+            }
+            for draft in drafts
+        ],
+    )

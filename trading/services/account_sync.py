@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
+from customers.bulk_rows import rows_upsert
 from customers.models import Credential, ExchangeAccount
 from customers.services.events import EventDraft, customer_audience, events_record
 from trading.domain.reasons import Reason, ReasonCode
 from trading.models import Balance, Position
 from trading.services.account_health import account_mark_healthy, account_mark_unhealthy
 from trading.services.credentials import credentials_of_accounts
-from trading.services.row_updates import rows_upsert
 from venues.domain.types import (
     AccountConfig,
     BalanceSnapshot,

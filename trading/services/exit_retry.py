@@ -8,11 +8,11 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from customers.bulk_rows import rows_update
 from customers.domain.ids import new_id
 from customers.wakeup import wake_on_commit
 from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.models import CopiedPosition, Intent, Order, OrderEvent
-from trading.services.row_updates import rows_update
 from venues import markets
 from venues.domain.types import VenueError
 

@@ -18,6 +18,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from customers.bulk_rows import rows_update
 from customers.domain.ids import new_id
 from customers.fields import rounded
 from customers.services.events import (
@@ -45,7 +46,6 @@ from trading.domain.positions import Holding, RoundTrip, apply_fill
 from trading.domain.reasons import Reason, ReasonCode
 from trading.domain.resolution import working_delay
 from trading.models import CopiedPosition, Fill, Intent, Order, OrderEvent, Trade
-from trading.services.row_updates import rows_update
 from venues.domain.types import FillSnapshot, Instrument, InstrumentKind, OrderSnapshot
 
 logger = logging.getLogger(__name__)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any, NamedTuple
 
 from customers.models import Customer, ExchangeAccount
 from strategies.domain.sizing import FollowerTerms, LeaderSize, SizeBasis, SizingMode
@@ -13,7 +14,7 @@ from strategies.models import Strategy, Subscription
 from trading.domain.order_states import LIVE_STATES
 from trading.domain.planning import Book, Follower, Instruction
 from trading.domain.risk import EntryFacts
-from trading.models import Balance, CopiedPosition, Order
+from trading.models import Balance, CopiedPosition, Order, SignalShard
 from trading.services.control_state import controls_for
 from trading.services.fanout.context import Market, ShardContext
 from venues.domain.types import Instrument, InstrumentKind
@@ -21,38 +22,111 @@ from venues.domain.types import Instrument, InstrumentKind
 ZERO, ONE = Decimal(0), Decimal(1)
 
 
-def locked_positions(
-    tenant_id: str, subscriptions: Sequence[Subscription], symbol: str, now: datetime
-) -> dict[str, CopiedPosition]:
-    rows = CopiedPosition.objects.for_tenant(tenant_id).filter(
-        subscription_id__in=[row.pk for row in subscriptions], symbol=symbol
+class FollowerRow(NamedTuple):
+    """A subscription with what planning needs of its account and customer."""
+
+    id: str
+    account_id: str
+    customer_id: str
+    sizing_mode: str
+    fixed_amount: Decimal | None
+    ratio: Decimal
+    max_leverage: Decimal | None
+    status: str
+    venue: str
+    position_mode: str
+    margin_mode: str
+    account_status: str
+    account_health: str
+    account_max_leverage: Decimal | None
+    customer_status: str
+
+
+_FOLLOWER_COLUMNS = (
+    "pk",
+    "account_id",
+    "customer_id",
+    "sizing_mode",
+    "fixed_amount",
+    "ratio",
+    "max_leverage",
+    "status",
+    "account__venue",
+    "account__position_mode",
+    "account__margin_mode",
+    "account__status",
+    "account__health",
+    "account__max_leverage",
+    "customer__status",
+)
+
+
+class PositionRow(NamedTuple):
+    """A copied position as far as planning changes it."""
+
+    id: str
+    subscription_id: str
+    target: Decimal
+    filled: Decimal
+    version: int
+
+
+def follower_rows(shard: SignalShard) -> list[FollowerRow]:
+    """The shard's followers in the order of their ids."""
+    rows = (
+        Subscription.objects.for_tenant(shard.tenant_id)
+        .filter(
+            strategy_id=shard.strategy_id,
+            pk__gte=shard.first_subscription_id,
+            pk__lte=shard.last_subscription_id,
+        )
+        .exclude(status=Subscription.Status.STOPPED)
+        .order_by("pk")
+        .values_list(*_FOLLOWER_COLUMNS)
     )
-    have = set(rows.values_list("subscription_id", flat=True))
+    return list(map(FollowerRow._make, rows))
+
+
+def locked_positions(
+    tenant_id: str, followers: Sequence[FollowerRow], symbol: str, now: datetime
+) -> dict[str, PositionRow]:
+    """Each follower's sub-ledger in the symbol, locked; made where it is missing."""
+    ids = [row.id for row in followers]
+    rows = CopiedPosition.objects.for_tenant(tenant_id).filter(
+        subscription_id__in=ids, symbol=symbol
+    )
+    columns = ("pk", "subscription_id", "target", "filled", "version")
+    locked = _by_subscription(rows.order_by("pk").select_for_update().values_list(*columns))
     missing = [
         CopiedPosition(
             tenant_id=tenant_id,
-            subscription_id=row.pk,
+            subscription_id=row.id,
             account_id=row.account_id,
             customer_id=row.customer_id,
             symbol=symbol,
             changed_at=now,
         )
-        for row in subscriptions
-        if row.pk not in have
+        for row in followers
+        if row.id not in locked
     ]
-    CopiedPosition.objects.bulk_create(missing, ignore_conflicts=True)
-    locked = rows.order_by("pk").select_for_update()
-    return {row.subscription_id: row for row in locked}
+    if missing:
+        CopiedPosition.objects.bulk_create(missing, ignore_conflicts=True)
+        locked = _by_subscription(rows.order_by("pk").select_for_update().values_list(*columns))
+    return locked
+
+
+def _by_subscription(rows: Iterable[tuple[Any, ...]]) -> dict[str, PositionRow]:
+    return {row[1]: PositionRow._make(row) for row in rows}
 
 
 def books_of(
     tenant_id: str,
-    subscriptions: Sequence[Subscription],
-    positions: dict[str, CopiedPosition],
+    followers: Sequence[FollowerRow],
+    positions: dict[str, PositionRow],
     symbol: str,
 ) -> dict[str, Book]:
     """Each follower's sub-ledger with its live orders and the account's other sub-ledgers."""
-    accounts = {row.account_id for row in subscriptions}
+    accounts = {row.account_id for row in followers}
     entries: dict[str, Decimal] = defaultdict(Decimal)
     exits: dict[str, Decimal] = defaultdict(Decimal)
     account_exposure: dict[str, Decimal] = defaultdict(Decimal)
@@ -78,24 +152,24 @@ def books_of(
         account_exposure[account_id] += filled
         own_exposure[subscription_id] += filled
     return {
-        row.pk: Book(
-            target=positions[row.pk].target,
-            filled=positions[row.pk].filled,
-            working_entries=entries[row.pk],
-            working_exits=exits[row.pk],
-            others=account_exposure[row.account_id] - own_exposure[row.pk],
+        row.id: Book(
+            target=positions[row.id].target,
+            filled=positions[row.id].filled,
+            working_entries=entries[row.id],
+            working_exits=exits[row.id],
+            others=account_exposure[row.account_id] - own_exposure[row.id],
         )
-        for row in subscriptions
+        for row in followers
     }
 
 
 def balances_of(
-    tenant_id: str, subscriptions: Sequence[Subscription]
+    tenant_id: str, followers: Sequence[FollowerRow]
 ) -> dict[str, dict[str, tuple[Decimal, Decimal]]]:
     """(equity, available) by account and currency."""
     rows = (
         Balance.objects.for_tenant(tenant_id)
-        .filter(account_id__in={row.account_id for row in subscriptions})
+        .filter(account_id__in={row.account_id for row in followers})
         .values_list("account_id", "currency", "equity", "available")
     )
     found: dict[str, dict[str, tuple[Decimal, Decimal]]] = defaultdict(dict)
@@ -104,15 +178,15 @@ def balances_of(
     return found
 
 
-def _leverage(context: ShardContext, subscription: Subscription, instrument: Instrument) -> Decimal:
+def _leverage(context: ShardContext, row: FollowerRow, instrument: Instrument) -> Decimal:
     """As the leader, never above any limit; at least 1."""
     if instrument.kind is InstrumentKind.SPOT:
         return ONE
     limits = (
         context.signal.leverage or ONE,
         context.strategy.max_leverage,
-        subscription.max_leverage,
-        subscription.account.max_leverage,
+        row.max_leverage,
+        row.account_max_leverage,
         instrument.max_leverage,
     )
     return max(ONE, min(limit for limit in limits if limit is not None))
@@ -142,7 +216,7 @@ def instruction_for(context: ShardContext, market: Market) -> Instruction:
 
 def follower_facts(
     context: ShardContext,
-    subscription: Subscription,
+    row: FollowerRow,
     book: Book,
     market: Market,
     balance: dict[str, tuple[Decimal, Decimal]],
@@ -151,17 +225,17 @@ def follower_facts(
     instrument, price = market.instrument, market.price
     assert instrument is not None
     assert price is not None
-    account, strategy = subscription.account, context.strategy
-    leverage = _leverage(context, subscription, instrument)
+    strategy = context.strategy
+    leverage = _leverage(context, row, instrument)
     equity, available = balance.get(instrument.settle, (None, None))
     if instrument.kind is InstrumentKind.INVERSE and equity is not None and available is not None:
         equity, available = equity * price, available * price  # settled in the base coin
     return Follower(
         book=book,
         terms=FollowerTerms(
-            mode=SizingMode(subscription.sizing_mode),
-            fixed_amount=subscription.fixed_amount,
-            ratio=subscription.ratio,
+            mode=SizingMode(row.sizing_mode),
+            fixed_amount=row.fixed_amount,
+            ratio=row.ratio,
             follow_ratio=strategy.follow_ratio,
             leverage=leverage,
             equity=equity,
@@ -171,7 +245,7 @@ def follower_facts(
         controls=controls_for(
             tenant_id=context.shard.tenant_id,
             strategy_id=strategy.pk,
-            customer_id=subscription.customer_id,
+            customer_id=row.customer_id,
         ),
         entry=EntryFacts(
             now=now,
@@ -179,10 +253,10 @@ def follower_facts(
             symbol=context.signal.symbol,
             allowed_symbols=tuple(strategy.symbols),
             strategy_active=strategy.status == Strategy.Status.ACTIVE,
-            subscription_active=subscription.status == Subscription.Status.ACTIVE,
-            account_active=account.status == ExchangeAccount.Status.ACTIVE,
-            account_healthy=account.health != ExchangeAccount.Health.UNHEALTHY,
-            customer_active=subscription.customer.status == Customer.Status.ACTIVE,
+            subscription_active=row.status == Subscription.Status.ACTIVE,
+            account_active=row.account_status == ExchangeAccount.Status.ACTIVE,
+            account_healthy=row.account_health != ExchangeAccount.Health.UNHEALTHY,
+            customer_active=row.customer_status == Customer.Status.ACTIVE,
             instrument=instrument,
             quantity=ZERO,
             price=price,
@@ -190,5 +264,5 @@ def follower_facts(
             available=available,
             currency=instrument.quote,
         ),
-        account_closed=account.status == ExchangeAccount.Status.CLOSED,
+        account_closed=row.account_status == ExchangeAccount.Status.CLOSED,
     )

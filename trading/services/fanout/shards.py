@@ -12,19 +12,22 @@ from django.db import transaction
 from django.utils import timezone
 
 from signals_app.models import Signal
-from strategies.models import Subscription
 from trading.domain.planning import Leg, Plan, plan_follower
 from trading.domain.reasons import Reason, ReasonCode
-from trading.models import CopiedPosition, Intent, SignalShard
+from trading.models import Intent, SignalShard
 from trading.services.fanout.context import ShardContext
 from trading.services.fanout.loading import (
+    FollowerRow,
+    PositionRow,
     balances_of,
     books_of,
     follower_facts,
+    follower_rows,
     instruction_for,
     locked_positions,
 )
 from trading.services.fanout.writing import ChunkWriter
+from trading.services.outgoing import OutgoingOrder
 
 CHUNK = 250
 FIRST_CHUNK = 50
@@ -47,35 +50,25 @@ def shard_claim(*, shard_id: str, tenant_id: str, claimed_by: str) -> SignalShar
     return rows.select_related("signal__source", "strategy").get() if won else None
 
 
-def shard_plan(context: ShardContext) -> Iterator[list[str]]:
-    """Plan the shard chunk by chunk; yields the ids of the orders of each committed chunk.
+def shard_plan(context: ShardContext) -> Iterator[list[OutgoingOrder]]:
+    """Plan the shard chunk by chunk; yields the orders of each committed chunk.
 
     The orders are CLAIMED for the caller. Followers that have an intent for this signal already
     are left alone, so a second run only does what is missing.
     """
     shard = context.shard
-    rows = list(
-        Subscription.objects.for_tenant(shard.tenant_id)
-        .filter(
-            strategy_id=shard.strategy_id,
-            pk__gte=shard.first_subscription_id,
-            pk__lte=shard.last_subscription_id,
-        )
-        .exclude(status=Subscription.Status.STOPPED)
-        .select_related("account", "customer")
-        .order_by("pk")
-    )
+    rows = follower_rows(shard)
     rows = _rotated(rows, shard.signal_id)
     for start, end in _chunks(len(rows)):
-        order_ids = _plan_chunk(context, rows[start:end])
-        if order_ids:
-            yield order_ids
+        orders = _plan_chunk(context, rows[start:end])
+        if orders:
+            yield orders
     SignalShard.objects.for_tenant(shard.tenant_id).filter(
         pk=shard.pk, claimed_by=context.claimed_by
     ).update(status=SignalShard.Status.PLANNED, claimed_until=None)
 
 
-def _rotated(rows: list[Subscription], signal_id: str) -> list[Subscription]:
+def _rotated(rows: list[FollowerRow], signal_id: str) -> list[FollowerRow]:
     """Start at another follower with every signal, so that nobody is always last."""
     if not rows:
         return rows
@@ -90,45 +83,45 @@ def _chunks(count: int) -> Iterator[tuple[int, int]]:
         start, size = start + size, CHUNK
 
 
-def _plan_chunk(context: ShardContext, subscriptions: Sequence[Subscription]) -> list[str]:
+def _plan_chunk(context: ShardContext, followers: Sequence[FollowerRow]) -> list[OutgoingOrder]:
     tenant_id = context.shard.tenant_id
     symbol = context.signal.symbol
-    by_id = {row.pk: row for row in subscriptions}
     now = timezone.now()
     with transaction.atomic():
-        positions = locked_positions(tenant_id, subscriptions, symbol, now)
+        positions = locked_positions(tenant_id, followers, symbol, now)
         planned = set(
             Intent.objects.for_tenant(tenant_id)
-            .filter(signal=context.signal, subscription_id__in=by_id)
+            .filter(signal=context.signal, subscription_id__in=[row.id for row in followers])
             .values_list("subscription_id", flat=True)
         )
-        todo = [row for row in subscriptions if row.pk not in planned]
+        todo = [row for row in followers if row.id not in planned]
         books = books_of(tenant_id, todo, positions, symbol)
         balances = balances_of(tenant_id, todo)
         writer = ChunkWriter(context, now)
-        for subscription in todo:
-            market = context.markets[subscription.account.venue]
-            position = positions[subscription.pk]
-            balance = balances.get(subscription.account_id, {})
-            if market.instrument is None or not market.instrument.is_live:
-                plan = _unplannable(context, subscription, position, ReasonCode.SYMBOL_NOT_LISTED)
-                writer.add(subscription, position, plan, market, None)
+        instructions = {
+            venue: instruction_for(context, market)
+            for venue, market in context.markets.items()
+            if market.instrument is not None and market.price is not None
+        }
+        for row in todo:
+            market = context.markets[row.venue]
+            position = positions[row.id]
+            balance = balances.get(row.account_id, {})
+            unlisted = market.instrument is None or not market.instrument.is_live
+            if unlisted or market.price is None:
+                code = ReasonCode.SYMBOL_NOT_LISTED if unlisted else ReasonCode.PRICE_UNKNOWN
+                plan = _unplannable(context, row, position, code)
+                writer.add(row, position, plan, market, None)
                 continue
-            if market.price is None:
-                plan = _unplannable(context, subscription, position, ReasonCode.PRICE_UNKNOWN)
-                writer.add(subscription, position, plan, market, None)
-                continue
-            follower = follower_facts(
-                context, subscription, books[subscription.pk], market, balance, now
-            )
-            plan = plan_follower(instruction_for(context, market), follower)
-            writer.add(subscription, position, plan, market, follower)
+            follower = follower_facts(context, row, books[row.id], market, balance, now)
+            plan = plan_follower(instructions[row.venue], follower)
+            writer.add(row, position, plan, market, follower)
         return writer.store()
 
 
 def _unplannable(
-    context: ShardContext, subscription: Subscription, position: CopiedPosition, code: ReasonCode
+    context: ShardContext, row: FollowerRow, position: PositionRow, code: ReasonCode
 ) -> Plan:
-    params = {"symbol": context.signal.symbol, "venue": subscription.account.venue}
+    params = {"symbol": context.signal.symbol, "venue": row.venue}
     is_entry = context.signal.action not in (Signal.Action.REDUCE, Signal.Action.CLOSE)
     return Plan((Leg(0, is_entry, 0, Decimal(0), Reason(code, params)),), position.target)

@@ -1,0 +1,65 @@
+"""An order on its way out: what the sender needs, without the row's model instance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from trading.models import Order
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingOrder:
+    """A claimed order. Its row is committed; quantities and prices are final and rounded."""
+
+    id: str
+    tenant_id: str
+    intent_id: str
+    account_id: str
+    venue: str
+    signal_id: str
+    subscription_id: str
+    strategy_id: str
+    customer_id: str
+    wave: int
+    symbol: str
+    side: str
+    position_side: str
+    is_entry: bool
+    reduce_only: bool
+    order_type: str
+    quantity: Decimal
+    price: Decimal | None
+    leverage: Decimal | None
+    margin_mode: str
+    expires_at: datetime | None
+    cancel_requested: bool = False
+
+
+def outgoing_of(order: Order) -> OutgoingOrder:
+    """From a row with its account loaded."""
+    return OutgoingOrder(
+        id=order.pk,
+        tenant_id=order.tenant_id,
+        intent_id=order.intent_id,
+        account_id=order.account_id,
+        venue=order.account.venue,
+        signal_id=order.signal_id,
+        subscription_id=order.subscription_id,
+        strategy_id=order.strategy_id,
+        customer_id=order.customer_id,
+        wave=order.wave,
+        symbol=order.symbol,
+        side=order.side,
+        position_side=order.position_side,
+        is_entry=order.is_entry,
+        reduce_only=order.reduce_only,
+        order_type=order.order_type,
+        quantity=order.quantity,
+        price=order.price,
+        leverage=order.leverage,
+        margin_mode=order.margin_mode,
+        expires_at=order.expires_at,
+        cancel_requested=order.cancel_requested_at is not None,
+    )

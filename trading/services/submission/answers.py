@@ -1,0 +1,65 @@
+"""What an answer, or a failed preparation, means for its order. Pure translation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from trading.domain.order_states import OrderTrigger
+from trading.domain.reasons import Reason, ReasonCode
+from trading.services.order_updates import OrderUpdate
+from trading.services.outgoing import OutgoingOrder
+from trading.services.submission.wire import Answer
+from venues.domain.types import (
+    Placement,
+    PlacementResult,
+    RejectKind,
+    VenueError,
+    VenueErrorKind,
+)
+
+
+def update_for(answer: Answer, now: datetime) -> OrderUpdate:
+    order, placement = answer.job.order, answer.placement
+    if placement.result is PlacementResult.ACCEPTED:
+        return OrderUpdate(
+            order.id,
+            OrderTrigger.ACCEPT,
+            venue_order_id=placement.venue_order_id,
+            check_at=now,
+        )
+    words = {"code": placement.code, "message": placement.message}
+    if placement.result is PlacementResult.UNKNOWN:
+        return OrderUpdate(
+            order.id,
+            OrderTrigger.LOSE,
+            reason=Reason(ReasonCode.OUTCOME_UNKNOWN, words),
+            check_at=now,
+        )
+    codes = {
+        RejectKind.CREDENTIALS: ReasonCode.CREDENTIALS_REFUSED,
+        RejectKind.RATE_LIMIT: ReasonCode.RATE_LIMITED,
+    }
+    code = codes.get(placement.reject_kind, ReasonCode.VENUE_REJECTED)
+    retry = placement.reject_kind in (RejectKind.RATE_LIMIT, RejectKind.LATE)
+    return OrderUpdate(
+        order.id, OrderTrigger.REJECT, reason=Reason(code, words), details={"retry": retry}
+    )
+
+
+def refusal_of_keys(placement: Placement) -> tuple[str, str] | None:
+    """The venue's code and words when it refused the key itself."""
+    if (
+        placement.result is PlacementResult.REJECTED
+        and placement.reject_kind is RejectKind.CREDENTIALS
+    ):
+        return placement.code, placement.message
+    return None
+
+
+def leverage_reason(order: OutgoingOrder, error: VenueError) -> Reason:
+    words = {"code": error.code or "-", "message": error.message}
+    if error.kind is VenueErrorKind.CREDENTIALS:
+        return Reason(ReasonCode.CREDENTIALS_REFUSED, words)
+    return Reason(
+        ReasonCode.LEVERAGE_NOT_SET, {**words, "leverage": format(order.leverage or 0, "f")}
+    )

@@ -1,0 +1,64 @@
+"""Which process sends an order: a conditional UPDATE decides."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from trading.domain.order_states import LIVE_STATES, OrderState
+from trading.models import Order
+from trading.services.outgoing import outgoing_of
+from trading.services.submission.sender import OrderSender
+
+CLAIM = timedelta(seconds=10)
+
+
+def claimant() -> str:
+    """Names this process and thread in claims."""
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"[:80]
+
+
+def orders_claim(*, tenant_id: str, order_ids: Sequence[str], claimed_by: str) -> list[str]:
+    """Claim READY orders that may go now; an entry of a later wave waits for its close."""
+    now = timezone.now()
+    waiting_for = Order.objects.for_tenant(tenant_id).filter(
+        signal_id=OuterRef("signal_id"),
+        subscription_id=OuterRef("subscription_id"),
+        wave__lt=OuterRef("wave"),
+        state__in=[str(state) for state in LIVE_STATES],
+    )
+    free = list(
+        Order.objects.for_tenant(tenant_id)
+        .filter(pk__in=order_ids, state=OrderState.READY)
+        .exclude(Exists(waiting_for))
+        .values_list("pk", flat=True)
+    )
+    if not free:
+        return []
+    Order.objects.for_tenant(tenant_id).filter(pk__in=free, state=OrderState.READY).update(
+        state=OrderState.CLAIMED, claimed_by=claimed_by, claimed_until=now + CLAIM
+    )
+    return list(
+        Order.objects.for_tenant(tenant_id)
+        .filter(pk__in=free, state=OrderState.CLAIMED, claimed_by=claimed_by)
+        .values_list("pk", flat=True)
+    )
+
+
+def orders_submit(*, tenant_id: str, order_ids: Sequence[str]) -> int:
+    """Claim and send what is READY among these; returns how many were claimed."""
+    claimed_by = claimant()
+    claimed = orders_claim(tenant_id=tenant_id, order_ids=order_ids, claimed_by=claimed_by)
+    if claimed:
+        rows = Order.objects.for_tenant(tenant_id).filter(pk__in=claimed).select_related("account")
+        sender = OrderSender(tenant_id, claimed_by)
+        # Exits first.
+        sender.send([outgoing_of(order) for order in rows.order_by("is_entry", "pk")])
+        sender.finish()
+    return len(claimed)

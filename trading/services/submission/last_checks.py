@@ -1,0 +1,124 @@
+"""The last checks before an order leaves: it may be refused or expired, with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django.utils import timezone
+
+from trading.domain.order_states import OrderTrigger
+from trading.domain.planning import CLOSE_LEG
+from trading.domain.reasons import Reason, ReasonCode
+from trading.domain.risk import control_denial
+from trading.models import InstrumentSetting, Intent
+from trading.services.control_state import controls_for
+from trading.services.credentials import credentials_of_accounts
+from trading.services.order_updates import OrderUpdate
+from trading.services.outgoing import OutgoingOrder
+from trading.services.submission.wire import Job
+from venues import markets
+from venues.domain.types import Credentials, Instrument, VenueError
+
+Instruments = dict[str, dict[str, Instrument]]
+
+
+def last_checks(
+    tenant_id: str, orders: Sequence[OutgoingOrder], instruments: Instruments
+) -> tuple[list[Job], list[OrderUpdate]]:
+    """Jobs for what may leave, and an update for each order that may not.
+
+    Fills `instruments[venue][symbol]` for the caller. A fixed number of queries.
+    """
+    credentials = credentials_of_accounts(
+        tenant_id=tenant_id, account_ids=[order.account_id for order in orders]
+    )
+    confirmed = _confirmed_leverage(tenant_id, orders)
+    close_failed = _failed_closes(tenant_id, orders)
+    jobs: list[Job] = []
+    refused: list[OrderUpdate] = []
+    for order in orders:
+        keys = credentials.get(order.account_id)
+        instrument = _instrument(order, instruments)
+        reason = _denial(order, close_failed) or _missing(order, keys, instrument)
+        if reason is not None:
+            late = reason.code is ReasonCode.SIGNAL_EXPIRED
+            trigger = OrderTrigger.EXPIRE if late else OrderTrigger.REFUSE
+            refused.append(OrderUpdate(order.id, trigger, reason=reason))
+            continue
+        assert isinstance(keys, Credentials)
+        assert instrument is not None
+        known = confirmed.get((order.account_id, order.symbol, order.margin_mode))
+        must_set = order.leverage is not None and known != order.leverage
+        jobs.append(Job(order, instrument, keys, must_set))
+    return jobs, refused
+
+
+def _missing(
+    order: OutgoingOrder, keys: Credentials | Reason | None, instrument: Instrument | None
+) -> Reason | None:
+    if isinstance(keys, Reason):
+        return keys
+    if keys is None:
+        params = {"code": "-", "message": "no keys are stored"}
+        return Reason(ReasonCode.CREDENTIALS_REFUSED, params)
+    if instrument is None:
+        params = {"symbol": order.symbol, "venue": order.venue}
+        return Reason(ReasonCode.SYMBOL_NOT_LISTED, params)
+    return None
+
+
+def _denial(order: OutgoingOrder, close_failed: set[tuple[str, str]]) -> Reason | None:
+    if order.is_entry and order.expires_at is not None:
+        late = (timezone.now() - order.expires_at).total_seconds()
+        if late > 0:
+            return Reason(ReasonCode.SIGNAL_EXPIRED, {"late_seconds": f"{late:.1f}"})
+    if order.cancel_requested:
+        return Reason(ReasonCode.CANCELLED_BY_VENUE, {"source": "before sending"})
+    if order.wave and (order.signal_id, order.subscription_id) in close_failed:
+        return Reason(ReasonCode.CLOSE_LEG_UNFINISHED)
+    controls = controls_for(
+        tenant_id=order.tenant_id, strategy_id=order.strategy_id, customer_id=order.customer_id
+    )
+    return control_denial(controls, is_entry=order.is_entry)
+
+
+def _instrument(order: OutgoingOrder, instruments: Instruments) -> Instrument | None:
+    known = instruments.setdefault(order.venue, {})
+    if order.symbol not in known:
+        try:
+            found = markets.instrument(order.venue, order.symbol)
+        except (VenueError, TimeoutError, LookupError):
+            found = None
+        if found is None:
+            return None
+        known[order.symbol] = found
+    return known[order.symbol]
+
+
+def _confirmed_leverage(
+    tenant_id: str, orders: Sequence[OutgoingOrder]
+) -> dict[tuple[str, str, str], Decimal]:
+    rows = (
+        InstrumentSetting.objects.for_tenant(tenant_id)
+        .filter(account_id__in={order.account_id for order in orders if order.leverage})
+        .values_list("account_id", "symbol", "margin_mode", "leverage")
+    )
+    return {(account, symbol, mode): leverage for account, symbol, mode, leverage in rows}
+
+
+def _failed_closes(tenant_id: str, orders: Sequence[OutgoingOrder]) -> set[tuple[str, str]]:
+    """(signal, subscription) of later-wave entries whose close did not fill completely."""
+    later = [order for order in orders if order.wave]
+    if not later:
+        return set()
+    return set(
+        Intent.objects.for_tenant(tenant_id)
+        .filter(
+            signal_id__in={order.signal_id for order in later},
+            subscription_id__in={order.subscription_id for order in later},
+            leg__gte=CLOSE_LEG,
+        )
+        .exclude(status=Intent.Status.FILLED)
+        .values_list("signal_id", "subscription_id")
+    )

@@ -1,0 +1,221 @@
+"""Sends claimed orders in chunks and writes what comes back, while more is being planned."""
+
+from __future__ import annotations
+
+import queue
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from customers.bulk_rows import rows_insert, rows_upsert
+from customers.models import ExchangeAccount
+from customers.wakeup import wake
+from trading.domain.order_states import OrderState, OrderTrigger
+from trading.domain.reasons import ReasonCode
+from trading.models import InstrumentSetting, Order, OrderEvent
+from trading.services.account_health import account_mark_unhealthy
+from trading.services.acknowledgements import acknowledgements_apply
+from trading.services.order_updates import OrderUpdate, order_updates_apply
+from trading.services.outgoing import OutgoingOrder
+from trading.services.submission.answers import leverage_reason, refusal_of_keys, update_for
+from trading.services.submission.last_checks import Instruments, last_checks
+from trading.services.submission.wire import (
+    Answer,
+    Job,
+    News,
+    Prepared,
+    Work,
+    prepare_all,
+    send_all,
+)
+from venues.domain.types import PlacementResult, VenueErrorKind
+from venues.runtime import submit
+
+DEADLINE = timedelta(seconds=4)
+"""How long the venue may still accept the request; it discards what arrives later."""
+SEND_CHUNK = 125
+FLUSH_SIZE = 250
+FLUSH_SECONDS = 0.02
+
+
+class OrderSender:
+    """Sends chunks of claimed orders and writes answers as they come.
+
+    `send` returns when the chunk is on its way, so that the next can be planned meanwhile;
+    `finish` waits for all answers.
+    """
+
+    def __init__(self, tenant_id: str, claimed_by: str) -> None:
+        self.tenant_id = tenant_id
+        self.claimed_by = claimed_by
+        self.instruments: Instruments = {}
+        self._news: News = queue.SimpleQueue()
+        self._in_flight = 0
+        self._to_follow: list[str] = []
+
+    def send(self, orders: Sequence[OutgoingOrder]) -> None:
+        for start in range(0, len(orders), SEND_CHUNK):
+            self._send_chunk(orders[start : start + SEND_CHUNK])
+            self._collect(wait=False)
+
+    def finish(self) -> None:
+        """Wait for all answers; only then does following them up compete for the processor."""
+        while self._in_flight:
+            self._collect(wait=True)
+        if self._to_follow:
+            wake("trading.tasks.orders_check", order_ids=self._to_follow, tenant_id=self.tenant_id)
+            self._to_follow = []
+
+    def _send_chunk(self, orders: Sequence[OutgoingOrder]) -> None:
+        jobs, refused = last_checks(self.tenant_id, orders, self.instruments)
+        self._apply(refused)
+        # A neighbour that needs no preparation does not wait for one that does.
+        self._start(prepare_all, [job for job in jobs if job.set_leverage])
+        self._let_go([job for job in jobs if not job.set_leverage])
+
+    def _let_go(self, jobs: Sequence[Job]) -> None:
+        self._start(send_all, self._mark_sending(jobs))
+
+    def _start(self, work: Work, jobs: Sequence[Job]) -> None:
+        by_venue: dict[str, list[Job]] = defaultdict(list)
+        for job in jobs:
+            by_venue[job.order.venue].append(job)
+        for venue, venue_jobs in by_venue.items():
+            self._in_flight += len(venue_jobs)
+            submit(work(venue, venue_jobs, self._news))
+
+    def _mark_sending(self, jobs: Sequence[Job]) -> list[Job]:
+        """Commit that these leave now: the write-ahead. What was taken from us drops out."""
+        if not jobs:
+            return []
+        now = timezone.now()
+        ids = [job.order.id for job in jobs]
+        with transaction.atomic():
+            marked = (
+                Order.objects.for_tenant(self.tenant_id)
+                .filter(
+                    pk__in=ids,
+                    state=OrderState.CLAIMED,
+                    claimed_by=self.claimed_by,
+                    cancel_requested_at__isnull=True,
+                )
+                .update(
+                    state=OrderState.SENDING,
+                    sent_at=now,
+                    deadline_at=now + DEADLINE,
+                    claimed_until=None,
+                )
+            )
+            if marked != len(ids):
+                left = set(
+                    Order.objects.for_tenant(self.tenant_id)
+                    .filter(pk__in=ids, state=OrderState.SENDING, sent_at=now)
+                    .values_list("pk", flat=True)
+                )
+                jobs = [job for job in jobs if job.order.id in left]
+            rows_insert(
+                OrderEvent,
+                [
+                    {
+                        "tenant_id": self.tenant_id,
+                        "order_id": job.order.id,
+                        "kind": OrderTrigger.SEND,
+                        "from_state": OrderState.CLAIMED,
+                        "to_state": OrderState.SENDING,
+                        "occurred_at": now,
+                    }
+                    for job in jobs
+                ],
+            )
+        deadline_ms = int((now + DEADLINE).timestamp() * 1000)
+        return [replace(job, deadline_ms=deadline_ms) for job in jobs]
+
+    # --- answers --------------------------------------------------------------------------------
+
+    def _collect(self, *, wait: bool) -> None:
+        """Deal with the news that are there; with `wait`, at least one and those right after."""
+        news: list[Prepared | Answer] = []
+        timeout: float | None = None
+        while len(news) < FLUSH_SIZE and len(news) < self._in_flight:
+            try:
+                news.append(self._news.get(timeout=timeout) if wait else self._news.get_nowait())
+            except queue.Empty:
+                break
+            timeout = FLUSH_SECONDS
+        self._in_flight -= len(news)
+        prepared = [item for item in news if isinstance(item, Prepared)]
+        if prepared:
+            self._take_prepared(prepared)
+        answers = [item for item in news if isinstance(item, Answer)]
+        if answers:
+            self._take_answers(answers)
+
+    def _take_answers(self, answers: Sequence[Answer]) -> None:
+        accepted = {
+            answer.job.order.id: answer.placement.venue_order_id
+            for answer in answers
+            if answer.placement.result is PlacementResult.ACCEPTED
+        }
+        written = acknowledgements_apply(tenant_id=self.tenant_id, venue_order_ids=accepted)
+        now = timezone.now()
+        self._apply(
+            [update_for(answer, now) for answer in answers if answer.job.order.id not in written]
+        )
+        for answer in answers:
+            words = refusal_of_keys(answer.placement)
+            if words is not None:
+                self._note_refused_keys(answer.job.order, *words)
+        self._to_follow += [
+            answer.job.order.id
+            for answer in answers
+            if answer.placement.result is not PlacementResult.REJECTED
+        ]
+
+    def _apply(self, updates: Sequence[OrderUpdate]) -> None:
+        order_updates_apply(tenant_id=self.tenant_id, updates=updates, instruments=self.instruments)
+
+    def _take_prepared(self, prepared: Sequence[Prepared]) -> None:
+        ready = [item.job for item in prepared if item.error is None]
+        self._remember_leverage(ready)
+        refused = []
+        for item in prepared:
+            if item.error is None:
+                continue
+            order = item.job.order
+            reason = leverage_reason(order, item.error)
+            refused.append(OrderUpdate(order.id, OrderTrigger.REFUSE, reason=reason))
+            if item.error.kind is VenueErrorKind.CREDENTIALS:
+                self._note_refused_keys(order, item.error.code, item.error.message)
+        self._apply(refused)
+        self._let_go(ready)
+
+    def _remember_leverage(self, jobs: Iterable[Job]) -> None:
+        now = timezone.now()
+        rows_upsert(
+            InstrumentSetting,
+            [
+                InstrumentSetting(
+                    tenant_id=self.tenant_id,
+                    account_id=job.order.account_id,
+                    symbol=job.order.symbol,
+                    margin_mode=job.order.margin_mode,
+                    leverage=job.order.leverage,  # type: ignore[misc]  # set, or it were not here
+                    confirmed_at=now,
+                )
+                for job in jobs
+            ],
+            ["account", "symbol", "margin_mode"],
+            ["leverage", "confirmed_at"],
+        )
+
+    def _note_refused_keys(self, order: OutgoingOrder, code: str, message: str) -> None:
+        account = ExchangeAccount.objects.for_tenant(self.tenant_id).get(pk=order.account_id)
+        account_mark_unhealthy(
+            account=account,
+            code=ReasonCode.CREDENTIALS_REFUSED,
+            params={"code": code, "message": message},
+        )
