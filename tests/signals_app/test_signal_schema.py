@@ -161,6 +161,7 @@ def documents(draw):
 @given(documents())
 @example({**TARGET, "size": "0", "stop_loss": "1"})
 @example({**TARGET, "size": Decimal("0.00")})
+@example({**OPEN, "symbol": f"{'A' * 15}/{'B' * 15}:{'C' * 15}-301227"})
 @example({**REDUCE, "size": "1.000000000000000001"})
 def test_parser_and_schema_agree(document):
     assert_agreement(document)
