@@ -18,21 +18,21 @@ RESULT = re.compile(
 
 
 @pytest.fixture
-def services(django_db_blocker, valkey) -> Iterator[list[str]]:
+def services(transactional_db, valkey) -> Iterator[list[str]]:
     """Options that put smoke on the run's servers: none for SQLite, an empty database else."""
     if connection.vendor == "sqlite":
         yield []
         return
     name = f"{settings.DATABASES['default']['NAME']}_smoke"
     parts = urlsplit(os.environ["DATABASE_URL"])
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
         cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
     try:
         url = urlunsplit(parts._replace(path=f"/{name}"))
         yield ["--database-url", url, "--redis-url", settings.REDIS_URL]
     finally:
-        with django_db_blocker.unblock(), connection.cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.execute(f"DROP DATABASE `{name}`")
         valkey.flushdb()
 
