@@ -121,6 +121,9 @@ class TenantQuerySet(models.QuerySet):
     def update(self, **kwargs: Any) -> int:
         if "tenant" in kwargs or "tenant_id" in kwargs:
             raise ScopeError("A row's tenant does not change.")
+        for name in kwargs:
+            if getattr(self.model._meta.get_field(name), "is_secret", False):
+                raise TypeError(f"{name} is secret and is stored by save() or bulk_create() only.")
         return super().update(**kwargs)
 
     update.alters_data = True  # type: ignore[attr-defined]
