@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from customers.tenancy import tenant_scope
 from strategies.models import Subscription
+from strategies.services.subscriptions import subscription_pause
+from tests.factories import UserFactory
 from tests.trading.world import SYMBOL, World
 from trading import tasks
 from trading.models import Balance, Position, Trade
@@ -187,3 +189,29 @@ def test_equity_proportional_copies_the_leaders_share_of_equity(world: World) ->
     assert market_price is not None
     contracts = Decimal("0.3") * 20000 / (market_price * Decimal("0.01"))
     assert abs(world.held(follower).filled - contracts) < Decimal("0.02")
+
+
+def test_pausing_a_copy_cancels_its_working_entries(world: World) -> None:
+    follower = world.follower()
+    signal = world.entry(order_type="limit", price=Decimal(40000))
+    world.run(signal, rounds=1)
+    assert world.intent(signal, follower).status == "working"
+
+    with tenant_scope(world.tenant.pk):
+        subscription_pause(subscription=follower, actor=UserFactory())
+    world.check()
+
+    assert world.intent(signal, follower).status == "cancelled"
+    assert world.held(follower).target == 0
+    assert [row["state"] for row in world.ledger_orders(follower)] == ["canceled"]
+
+
+def test_a_close_cancels_the_working_entry_and_sells_what_is_held(world: World) -> None:
+    follower = world.follower()
+    world.run(world.entry(size="0.02"))
+    limit = world.entry("increase", order_type="limit", price=Decimal(40000))
+    world.run(limit, rounds=1)
+    world.run(world.signal("close", side=""))
+    assert world.intent(limit, follower).status == "cancelled"
+    assert world.held(follower).filled == 0
+    assert world.held(follower).target == 0

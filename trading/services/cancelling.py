@@ -11,16 +11,20 @@ from trading.models import Order
 
 
 def entries_cancel(
-    *, tenant_id: str, subscription_ids: Sequence[str], symbol: str, now: datetime
+    *, tenant_id: str, subscription_ids: Sequence[str], symbol: str = "", now: datetime
 ) -> int:
-    """Mark these subscriptions' live entries in a symbol for cancellation; returns how many."""
+    """Mark these subscriptions' live entries for cancellation; returns how many.
+
+    In one symbol, or in all of them.
+    """
     rows = Order.objects.for_tenant(tenant_id).filter(
         subscription_id__in=subscription_ids,
-        symbol=symbol,
         is_entry=True,
         state__in=[str(state) for state in LIVE_STATES],
         cancel_requested_at__isnull=True,
     )
+    if symbol:
+        rows = rows.filter(symbol=symbol)
     order_ids = list(rows.values_list("pk", flat=True))
     if order_ids:
         Order.objects.for_tenant(tenant_id).filter(pk__in=order_ids).update(

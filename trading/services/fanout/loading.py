@@ -68,6 +68,7 @@ class PositionRow(NamedTuple):
     subscription_id: str
     target: Decimal
     filled: Decimal
+    leverage: Decimal | None
     version: int
 
 
@@ -95,7 +96,7 @@ def locked_positions(
     rows = CopiedPosition.objects.for_tenant(tenant_id).filter(
         subscription_id__in=ids, symbol=symbol
     )
-    columns = ("pk", "subscription_id", "target", "filled", "version")
+    columns = ("pk", "subscription_id", "target", "filled", "leverage", "version")
     locked = _by_subscription(rows.order_by("pk").select_for_update().values_list(*columns))
     missing = [
         CopiedPosition(

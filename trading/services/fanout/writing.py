@@ -69,8 +69,10 @@ class ChunkWriter:
                 assert follower is not None
                 self.orders.append(self._order(row, leg, intent, follower))
         if target != position.target:
+            enters = any(leg.is_order and leg.is_entry for leg in plan.legs)
             self.targets[position.id] = {
                 "target": target,
+                "leverage": follower.terms.leverage if follower and enters else position.leverage,
                 "version": position.version + 1,
                 "changed_at": self.now,
             }
@@ -173,7 +175,7 @@ class ChunkWriter:
         rows_insert(Intent, self.intents)
         rows_insert(Order, [self._order_row(order) for order in self.orders])
         rows_insert(OrderEvent, [self._creation(order) for order in self.orders])
-        rows_update(CopiedPosition, self.targets, ("target", "version", "changed_at"))
+        rows_update(CopiedPosition, self.targets, ("target", "leverage", "version", "changed_at"))
         self._cancel_working_entries()
         events_record(self._event_drafts())
         sendable = [order for order in self.orders if order.wave == 0]
