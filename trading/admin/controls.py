@@ -211,3 +211,11 @@ def _panel_for(level: str) -> Callable[[HttpRequest, Any], dict[str, Any]]:
 
 for _level, _model in _SUBJECTS.items():
     register_panel(_model, Panel("admin/console/panel_control.html", _panel_for(_level)))
+
+
+def _own_panel(request: HttpRequest, control: TradingControl) -> dict[str, Any]:
+    url = set_url(control.level, control.subject_id) if may_set(request, control.level) else ""
+    return {"control": control, "set_url": url}
+
+
+register_panel(TradingControl, Panel("admin/console/panel_control.html", _own_panel))
