@@ -82,7 +82,7 @@ def plain(amount: Decimal) -> Decimal:
     if not amount:
         return Decimal(0)
     normal = amount.normalize()
-    return normal if normal.as_tuple().exponent <= 0 else normal.quantize(Decimal(1))
+    return normal.quantize(Decimal(1)) if normal == normal.to_integral_value() else normal
 
 
 def amount_to_db(amount: Decimal) -> str:

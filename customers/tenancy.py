@@ -91,15 +91,15 @@ class InScope(Expression):
     def get_source_expressions(self) -> list[Any]:
         return [self.tenant_column]
 
-    def set_source_expressions(self, exprs: list[Any]) -> None:
+    def set_source_expressions(self, exprs: Any) -> None:
         (self.tenant_column,) = exprs
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]  # the stub's parameters are narrower than Django's
         scope = required_scope()
         if scope.tenant_id is None:
             raise FullResultSet
         sql, params = compiler.compile(self.tenant_column)
-        return f"{sql} = %s", [*params, scope.tenant_id]
+        return f"{sql} = %s", (*params, scope.tenant_id)
 
 
 class TenantQuerySet(models.QuerySet):
@@ -107,7 +107,7 @@ class TenantQuerySet(models.QuerySet):
         return self.filter(tenant_id=getattr(tenant, "pk", tenant))
 
     def for_customer(self, customer: Any) -> TenantQuerySet:
-        path = self.model.customer_path
+        path: str | None = getattr(self.model, "customer_path", None)
         if path is None:
             raise ScopeError(f"{self.model.__name__} does not belong to a customer.")
         return self.filter(**{path: getattr(customer, "pk", customer)})

@@ -38,6 +38,7 @@ from venues.domain.types import (
     OrderSnapshot,
     Placement,
     PlacementResult,
+    PositionSide,
     PositionSnapshot,
     VenueError,
     VenueErrorKind,
@@ -61,6 +62,7 @@ _ORDER_STATES = {
     "canceled": VenueOrderState.CANCELLED,
     "mmp_canceled": VenueOrderState.CANCELLED,
 }
+_POSITION_SIDES: dict[str, PositionSide] = {"net": "net", "long": "long", "short": "short"}
 _INSTRUMENT_TYPES = ("SPOT", "SWAP")
 
 
@@ -389,7 +391,7 @@ class OkxGateway:
             quantity = _decimal(row.get("pos"))
             if not quantity:
                 continue  # closed ones are listed for a while
-            side = row.get("posSide") or "net"
+            side = _POSITION_SIDES.get(str(row.get("posSide")), "net")
             found.append(
                 PositionSnapshot(
                     symbol=self._symbol(str(row.get("instId"))),

@@ -34,9 +34,7 @@ class Population:
 
 
 def invent_accounts(count: int) -> list[PaperAccount]:
-    return [
-        invented_account(f"bench-{number}", usdt=str(BALANCE_USDT)) for number in range(count)
-    ]
+    return [invented_account(f"bench-{number}", usdt=str(BALANCE_USDT)) for number in range(count)]
 
 
 def write_accounts_file(accounts: list[PaperAccount], path: Path) -> None:
