@@ -8,9 +8,10 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth import logout as auth_logout
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
@@ -43,6 +44,15 @@ class ConsoleSite(UnfoldAdminSite):
             return HttpResponseRedirect(reverse("admin:index", current_app=self.name))
         target = request.GET.get("next") or reverse("admin:index", current_app=self.name)
         return redirect_to_login(target, resolve_url(settings.LOGIN_URL))
+
+    def logout(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ends the session and leads back to the one login."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        auth_logout(request)
+        return HttpResponseRedirect(resolve_url(settings.LOGIN_URL))
 
     def admin_view(self, view: Callable, cacheable: bool = False) -> Callable:
         """Lets in who may enter; customers.middleware has opened the scope around the request."""

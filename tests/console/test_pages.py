@@ -135,3 +135,11 @@ def test_every_list_asks_for_its_tenant_by_itself(
                 continue
             tenants = {getattr(row, "tenant_id", row.pk) for row in page.get_queryset(request)}
             assert tenants == {firm.tenant.pk}, model
+
+
+def test_a_login_changes_its_password_and_leaves(firm: Firm, owner: Client) -> None:
+    assert owner.get(reverse("admin:password_change")).status_code == 200
+    assert owner.get(reverse("admin:logout")).status_code == 405
+    response = owner.post(reverse("admin:logout"))
+    assert response["Location"] == reverse("portal:login")
+    assert owner.get(reverse("admin:index")).status_code == 302
