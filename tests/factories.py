@@ -25,6 +25,7 @@ from customers.models import (
     ExchangeAccount,
     IdempotencyRecord,
     Lease,
+    LoginFailure,
     Membership,
     Partner,
     Tenant,
@@ -225,6 +226,14 @@ class AuditEntryFactory(factory.django.DjangoModelFactory):
     created_at = factory.LazyFunction(timezone.now)
     previous_hash = "0" * 64
     entry_hash = factory.Sequence(lambda n: sha256(f"entry-{n}"))
+
+
+class LoginFailureFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = LoginFailure
+
+    key = factory.Sequence(lambda n: f"login-{n}")
+    window_started_at = factory.LazyFunction(timezone.now)
 
 
 # --- signals_app ----------------------------------------------------------------------------
