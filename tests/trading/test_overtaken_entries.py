@@ -1,0 +1,45 @@
+"""An exit that comes while an entry still works cancels it and keeps the books right."""
+
+from decimal import Decimal
+
+from tests.trading.world import World
+
+RESTING = {"order_type": "limit", "price": Decimal(59_000), "size_basis": "quote"}
+"""Below the market of 60,000, where a contract of 0.01 BTC is worth 600."""
+
+
+def test_a_close_of_a_resting_entry_leaves_nothing_behind(world: World) -> None:
+    follower = world.follower()
+    world.run(world.signal("open", size=Decimal(6_000), **RESTING))
+    assert [(order.state, order.quantity) for order in world.orders()] == [("accepted", 10)]
+
+    world.run(world.signal("close", side=""))
+
+    assert [order.state for order in world.orders()] == ["cancelled"]
+    assert [row["state"] for row in world.ledger_orders(follower)] == ["canceled"]
+    position = world.held(follower)
+    assert (position.filled, position.target) == (0, 0)
+
+
+def test_the_next_opening_after_it_is_whole(world: World) -> None:
+    follower = world.follower()
+    world.run(world.signal("open", size=Decimal(6_000), **RESTING))
+    world.run(world.signal("close", side=""))
+
+    world.run(world.entry(size="0.1"))
+
+    position = world.held(follower)
+    assert (position.filled, position.target) == (10, 10)
+
+
+def test_a_reduction_keeps_what_is_held_and_wants_no_more(world: World) -> None:
+    follower = world.follower()
+    world.run(world.entry(size="0.03"))
+    world.run(world.signal("increase", size=Decimal(4_200), **RESTING))
+    assert [order.state for order in world.orders()] == ["filled", "accepted"]
+
+    half = {"size_basis": "position_fraction", "side": ""}
+    world.run(world.signal("reduce", size=Decimal("0.5"), **half))
+
+    position = world.held(follower)
+    assert (position.filled, position.target) == (3, 3)  # five wanted, three are there
