@@ -156,7 +156,7 @@ def test_an_exit_below_the_minimum_is_carried_and_comes_with_the_next() -> None:
 def test_a_reduction_by_an_amount() -> None:
     plan = plan_follower(say("reduce", 3), follower(held(10)))
     assert orders(plan) == [(MAIN_LEG, "exit", "sell", D(3), 0)]
-    plan = plan_follower(say("reduce", 30), follower(held(-10)))
+    plan = plan_follower(say("reduce", 30, SHORT), follower(held(-10)))
     assert orders(plan) == [(MAIN_LEG, "exit", "buy", D(10), 0)]
     assert plan.target == 0
 
