@@ -94,6 +94,9 @@ def make_gateway(venue: str) -> Gateway:
         entry = settings.VENUES[venue]
     except KeyError as error:
         raise UnknownVenueError(f"No venue is called {venue!r}.") from error
+    if entry["simulated"] and not entry["rest_url"]:
+        # An adapter without an address would go to the real venue.
+        raise UnknownVenueError(f"The simulated venue {venue!r} has no address.")
     return adapters[entry["adapter"]](venue, entry)
 
 

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 600.0
 RETRY_SECONDS = 5.0
+BACKGROUND_RETRY_SECONDS = 60.0
 PRICE_LIFETIME_SECONDS = 1.0
 LOAD_TIMEOUT_SECONDS = 20.0
 
@@ -82,7 +83,7 @@ def known_symbols(venue: str) -> frozenset[str] | None:
     market = _market(venue)
     now = time.monotonic()
     stale = not market.instruments or now - market.loaded_at > REFRESH_SECONDS
-    if stale and now - market.tried_at > RETRY_SECONDS:
+    if stale and now - market.tried_at > BACKGROUND_RETRY_SECONDS:
         market.tried_at = now
         threading.Thread(target=_load_quietly, args=(venue,), daemon=True).start()
     if not market.instruments:

@@ -84,7 +84,7 @@ class Credential(SecretsMixin, TenantModel):
     api_key = SecretField(_("API key"))
     api_secret = SecretField(_("API secret"))
     passphrase = SecretField(_("passphrase"), blank=True)
-    api_key_fingerprint = models.CharField(max_length=64, db_index=True, editable=False)
+    api_key_fingerprint = models.CharField(max_length=64, unique=True, editable=False)
     permissions = models.JSONField(_("permissions"), default=list, blank=True)
     ip_restricted = models.BooleanField(_("restricted to our addresses"), null=True, blank=True)
     checked_at = models.DateTimeField(_("checked at"), null=True, blank=True)

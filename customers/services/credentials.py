@@ -6,7 +6,7 @@ import hashlib
 import hmac
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from customers.models import Credential, ExchangeAccount, User
@@ -30,6 +30,13 @@ def api_key_fingerprint(*, venue: str, api_key: str) -> str:
     """Recognises a key without keeping it readable: HMAC under a key made from SECRET_KEY."""
     key = hmac.new(settings.SECRET_KEY.encode(), _FINGERPRINT_PURPOSE, hashlib.sha256).digest()
     return hmac.new(key, f"{venue}\n{api_key}".encode(), hashlib.sha256).hexdigest()
+
+
+def _already_used() -> CredentialRefusedError:
+    return CredentialRefusedError(
+        "already_used",
+        _("This API key already belongs to another account. Use a key of its own."),
+    )
 
 
 def credential_store(
@@ -58,10 +65,7 @@ def credential_store(
                 .exists()
             )
         if used_elsewhere:
-            raise CredentialRefusedError(
-                "already_used",
-                _("This API key already belongs to another account. Use a key of its own."),
-            )
+            raise _already_used()
         with tenant_scope(account.tenant_id):
             locked = ExchangeAccount.objects.select_for_update().get(pk=account.pk)
             credential = Credential.objects.filter(account=locked).first()
@@ -76,7 +80,11 @@ def credential_store(
             credential.permissions = []
             credential.ip_restricted = None
             credential.checked_at = None
-            credential.save()
+            try:
+                with transaction.atomic():
+                    credential.save()
+            except IntegrityError:  # two accounts were given the same key at the same moment
+                raise _already_used() from None
             # What was known of the account came from the old keys.
             locked.health = ExchangeAccount.Health.UNKNOWN
             locked.health_code = ""

@@ -215,3 +215,16 @@ def test_a_close_cancels_the_working_entry_and_sells_what_is_held(world: World) 
     assert world.intent(limit, follower).status == "cancelled"
     assert world.held(follower).filled == 0
     assert world.held(follower).target == 0
+
+
+def test_closing_the_other_side_leaves_a_position_alone(world: World) -> None:
+    follower = world.follower()
+    world.run(world.entry(size="0.1"))
+    for signal in (
+        world.signal("close", side="short"),
+        world.signal("reduce", side="short", size=Decimal("0.5"), size_basis="position_fraction"),
+    ):
+        world.run(signal)
+        assert world.intent(signal, follower).reason_code == "nothing_to_reduce"
+    assert world.held(follower).filled == 10
+    assert world.held(follower).target == 10

@@ -119,6 +119,10 @@ def plan_follower(instruction: Instruction, follower: Follower) -> Plan:
     action = instruction.action
     if action in ("open", "increase"):
         return _plan_entry(instruction, follower)
+    if action in ("reduce", "close") and _is_other_side(follower.book, instruction.direction):
+        # The leader's exit is from the other side: "close short" never closes a long.
+        reason = Reason(ReasonCode.NOTHING_TO_REDUCE)
+        return _skip(follower, reason, is_entry=False, target=follower.book.target)
     if action == "reduce":
         return _plan_reduce(instruction, follower)
     if action == "close":
@@ -126,6 +130,11 @@ def plan_follower(instruction: Instruction, follower: Follower) -> Plan:
     if action == "flip":
         return _plan_flip(instruction, follower)
     return _plan_set_target(instruction, follower)
+
+
+def _is_other_side(book: Book, direction: int) -> bool:
+    """What is held, or without it what is worked, is on the side that the signal does not mean."""
+    return (book.filled or book.exposure) * direction < 0
 
 
 def _sign(value: Decimal) -> int:
