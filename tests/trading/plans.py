@@ -113,16 +113,15 @@ def settled(plan: Plan, book: Book) -> Book:
 
 
 def working(plan: Plan, book: Book) -> Book:
-    """The book with the plan's orders on their way."""
+    """The book with the plan's orders on their way; what is to be cancelled still works."""
     entries = sum((o.quantity * o.direction for o in plan.legs if o.is_order and o.is_entry), D(0))
     exits = sum(
         (o.quantity * o.direction for o in plan.legs if o.is_order and not o.is_entry), D(0)
     )
-    left = D(0) if plan.cancel_entries else book.working_entries
     return replace(
         book,
         target=plan.target,
-        working_entries=left + entries,
+        working_entries=book.working_entries + entries,
         working_exits=book.working_exits + exits,
     )
 
