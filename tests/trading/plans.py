@@ -113,7 +113,7 @@ def settled(plan: Plan, book: Book) -> Book:
 
 
 def working(plan: Plan, book: Book) -> Book:
-    """The book with the plan's orders on their way; what is to be cancelled still works."""
+    """The book with the plan's orders on their way, without the entries that it cancels."""
     entries = sum((o.quantity * o.direction for o in plan.legs if o.is_order and o.is_entry), D(0))
     exits = sum(
         (o.quantity * o.direction for o in plan.legs if o.is_order and not o.is_entry), D(0)
@@ -121,7 +121,7 @@ def working(plan: Plan, book: Book) -> Book:
     return replace(
         book,
         target=plan.target,
-        working_entries=book.working_entries + entries,
+        working_entries=(D(0) if plan.cancel_entries else book.working_entries) + entries,
         working_exits=book.working_exits + exits,
     )
 

@@ -136,13 +136,19 @@ IDEMPOTENT = st.one_of(
 def test_planning_again_with_the_first_orders_working_orders_nothing_new(
     told: Instruction, one: Follower
 ) -> None:
-    """Signals that name where to be. One that adds is applied once, by its intent's unique key."""
+    """Signals that name where to be. One that adds is applied once, by its intent's unique key.
+
+    Where the first had to cancel working entries, or was cut to the venue's largest order, the
+    second may enter what is missing to its target, but nothing beyond.
+    """
     first = plan_follower(told, one)
-    again = plan_follower(told, replace(one, book=working(first, one.book)))
-    if one.instrument.max_market_size is None:
+    book = working(first, one.book)
+    again = plan_follower(told, replace(one, book=book))
+    if not first.cancel_entries and one.instrument.max_market_size is None:
         assert orders(again) == []
-    # Once cut to the venue's largest order, only entries may go on towards the target.
     assert not any(leg.is_order and not leg.is_entry for leg in again.legs)
+    if orders(again):
+        assert abs(working(again, book).exposure) <= abs(again.target)
 
 
 @settings(max_examples=600, deadline=None)
