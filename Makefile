@@ -22,7 +22,7 @@ LOCK = $(UV) pip compile --quiet --generate-hashes --no-header --universal --pyt
 	--no-emit-index-url --no-emit-find-links $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset smoke test test-services lint format messages vendor-assets lock bench-paper clean
+.PHONY: help setup demo demo-reset smoke test test-services lint format messages vendor-assets lock bench-fanout bench-paper clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,6 +111,9 @@ endif
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
 
 # --- measure ---------------------------------------------------------------------------------
+
+bench-fanout: .venv/.dev ## One webhook to N=1000 accounts through the real stack, and the same orders more barely (DATABASE_URL= an empty one)
+	@$(RUN) -W ignore -m tests.bench.fanout --followers $(or $(N),1000) $(ARGS)
 
 bench-paper: .venv/.dev ## How many orders a second the paper exchange itself can take
 	@$(RUN) -m tests.bench.paper $(ARGS)
