@@ -19,6 +19,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from customers.bulk_rows import rows_update
+from customers.deadlocks import retry_on_deadlock
 from customers.domain.ids import new_id
 from customers.fields import rounded
 from customers.services.events import (
@@ -135,20 +136,27 @@ def order_updates_apply(
     Repeating an update changes nothing. An update that contradicts the state table is logged and
     left out; the others are applied. Runs in the tenant's scope.
     """
-    if not updates:
-        return
-    with transaction.atomic():
-        work = _load(tenant_id, updates, instruments)
-        for update in updates:
-            order = work.orders.get(update.order_id)
-            if order is None:
-                logger.error("an update for an order that does not exist: %s", update.order_id)
-                continue
-            try:
-                _apply(work, order, update)
-            except InvalidTransitionError as error:
-                logger.error("order %s: %s", order.pk, error)
-        _store(tenant_id, work)
+    if updates:
+        retry_on_deadlock(lambda: _apply_all(tenant_id, updates, instruments))
+
+
+@transaction.atomic
+def _apply_all(
+    tenant_id: str,
+    updates: Sequence[OrderUpdate],
+    instruments: dict[str, dict[str, Instrument]],
+) -> None:
+    work = _load(tenant_id, updates, instruments)
+    for update in updates:
+        order = work.orders.get(update.order_id)
+        if order is None:
+            logger.error("an update for an order that does not exist: %s", update.order_id)
+            continue
+        try:
+            _apply(work, order, update)
+        except InvalidTransitionError as error:
+            logger.error("order %s: %s", order.pk, error)
+    _store(tenant_id, work)
 
 
 def _load(
@@ -157,6 +165,14 @@ def _load(
     instruments: dict[str, dict[str, Instrument]],
 ) -> _Work:
     ids = sorted({update.order_id for update in updates})
+    # Positions before orders, as planning locks them.
+    pairs = set(
+        Order.objects.for_tenant(tenant_id)
+        .filter(pk__in=ids)
+        .exclude(subscription_id="")
+        .values_list("subscription_id", "symbol")
+    )
+    positions = _locked_positions(tenant_id, pairs)
     rows = (
         Order.objects.for_tenant(tenant_id)
         .filter(pk__in=ids)
@@ -166,21 +182,6 @@ def _load(
         .prefetch_related("intent", "account")
     )
     orders = {order.pk: order for order in rows}
-    pairs = {
-        (order.subscription_id, order.symbol) for order in orders.values() if order.subscription_id
-    }
-    positions: dict[tuple[str, str], CopiedPosition] = {}
-    if pairs:
-        for row in (
-            CopiedPosition.objects.for_tenant(tenant_id)
-            .filter(
-                subscription_id__in={pair[0] for pair in pairs},
-                symbol__in={pair[1] for pair in pairs},
-            )
-            .order_by("pk")
-            .select_for_update()
-        ):
-            positions[row.subscription_id, row.symbol] = row
     trade_ids = {fill.trade_id for update in updates for fill in update.fills}
     known: set[tuple[str, str, str]] = set()
     if trade_ids:
@@ -193,6 +194,23 @@ def _load(
             .values_list("account_id", "symbol", "trade_id")
         )
     return _Work(timezone.now(), instruments, orders, positions, known)
+
+
+def _locked_positions(
+    tenant_id: str, pairs: set[tuple[str, str]]
+) -> dict[tuple[str, str], CopiedPosition]:
+    if not pairs:
+        return {}
+    rows = (
+        CopiedPosition.objects.for_tenant(tenant_id)
+        .filter(
+            subscription_id__in={pair[0] for pair in pairs},
+            symbol__in={pair[1] for pair in pairs},
+        )
+        .order_by("pk")
+        .select_for_update()
+    )
+    return {(row.subscription_id, row.symbol): row for row in rows}
 
 
 # --- one order ----------------------------------------------------------------------------------

@@ -107,7 +107,8 @@ def locked_positions(
             symbol=symbol,
             changed_at=now,
         )
-        for row in followers
+        # One order for all, though each signal starts at another follower: or two would deadlock.
+        for row in sorted(followers)
         if row.id not in locked
     ]
     if missing:

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from customers.deadlocks import retry_on_deadlock
 from signals_app.models import Signal
 from trading.domain.planning import Leg, Plan, plan_follower
 from trading.domain.reasons import Reason, ReasonCode
@@ -60,7 +61,8 @@ def shard_plan(context: ShardContext) -> Iterator[list[OutgoingOrder]]:
     rows = follower_rows(shard)
     rows = _rotated(rows, shard.signal_id)
     for start, end in _chunks(len(rows)):
-        orders = _plan_chunk(context, rows[start:end])
+        chunk = rows[start:end]
+        orders = retry_on_deadlock(lambda chunk=chunk: _plan_chunk(context, chunk))
         if orders:
             yield orders
     SignalShard.objects.for_tenant(shard.tenant_id).filter(
