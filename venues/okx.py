@@ -510,7 +510,8 @@ def _instrument(market: dict[str, Any]) -> Instrument | None:
         lot=lot,
         tick=tick,
         min_size=minimum,
-        max_market_size=_decimal(info.get("maxMktSz")),
+        # Of spot, OKX states it in USDT, which is no native quantity.
+        max_market_size=None if market["spot"] else _decimal(info.get("maxMktSz")),
         max_limit_size=_decimal(info.get("maxLmtSz")),
         max_leverage=_decimal(info.get("lever")) or Decimal(1),
         is_live=info.get("state") == "live",

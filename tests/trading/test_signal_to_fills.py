@@ -228,3 +228,21 @@ def test_closing_the_other_side_leaves_a_position_alone(world: World) -> None:
         assert world.intent(signal, follower).reason_code == "nothing_to_reduce"
     assert world.held(follower).filled == 10
     assert world.held(follower).target == 10
+
+
+def test_a_limit_entry_is_sized_at_its_own_price(world: World) -> None:
+    terms = {"sizing_mode": "fixed_amount", "fixed_amount": Decimal(1000)}
+    follower = world.follower(**terms)
+    limit = world.entry(order_type="limit", price=Decimal(40000), leverage=Decimal(2))
+    world.run(limit, rounds=1)
+    # 1000 USDT of margin at 2× buy 2000 USDT, that is 0.05 BTC at 40000.
+    assert world.intent(limit, follower).quantity == 5
+
+
+def test_an_increase_without_leverage_keeps_the_positions(world: World) -> None:
+    follower = world.follower(sizing_mode="fixed_amount", fixed_amount=Decimal(1000))
+    world.run(world.entry(leverage=Decimal(5)))
+    first = world.held(follower).filled
+    world.run(world.entry("increase", leverage=None))
+    assert [order.leverage for order in world.orders()] == [5, 5]
+    assert abs(world.held(follower).filled - 2 * first) < Decimal("0.05")

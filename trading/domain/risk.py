@@ -77,6 +77,7 @@ class EntryFacts:
     leverage: Decimal
     available: Decimal | None
     currency: str
+    is_limit: bool = False
 
 
 def control_denial(controls: Controls, *, is_entry: bool) -> Reason | None:
@@ -128,7 +129,8 @@ def _symbol_allowed(facts: EntryFacts) -> Verdict:
 
 
 def _maximum_size(facts: EntryFacts) -> Verdict:
-    limit = facts.instrument.max_market_size
+    instrument = facts.instrument
+    limit = instrument.max_limit_size if facts.is_limit else instrument.max_market_size
     if limit is not None and facts.quantity > limit:
         reason = Reason(
             ReasonCode.ABOVE_MAXIMUM_SIZE,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from customers.bulk_rows import rows_upsert
@@ -30,6 +33,7 @@ from venues.runtime import gateway_for, run
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 60.0
+ACCOUNTS_PER_TRANSACTION = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,14 @@ def accounts_refresh(*, tenant_id: str, account_ids: Sequence[str], check: bool 
     opened_keys = {pk: key for pk, key in keys.items() if isinstance(key, Credentials)}
     reports = run(_ask_all(askable, opened_keys, check), timeout_seconds=TIMEOUT_SECONDS)
     for report in reports:
-        _store(report)
+        if report.error is not None:
+            _note_error(report.account, report.error)
+    read = [report for report in reports if report.error is None]
+    for start in range(0, len(read), ACCOUNTS_PER_TRANSACTION):
+        _store(tenant_id, read[start : start + ACCOUNTS_PER_TRANSACTION])
+    for report in read:
+        if report.config is not None:
+            _judge(report.account, report.config)
     return len(reports)
 
 
@@ -94,30 +105,23 @@ async def _ask(account: ExchangeAccount, credentials: Credentials, check: bool) 
     return _Report(account, balances, positions, config)
 
 
-def _store(report: _Report) -> None:
-    account = report.account
-    if report.error is not None:
-        _note_error(account, report.error)
-        return
+def _store(tenant_id: str, reports: Sequence[_Report]) -> None:
+    """Write what these accounts hold now, in a fixed number of statements."""
     now = timezone.now()
+    ids = [report.account.pk for report in reports]
     with transaction.atomic():
-        _store_balances(report, now)
-        _store_positions(report, now)
-        ExchangeAccount.objects.for_tenant(account.tenant_id).filter(pk=account.pk).update(
-            synced_at=now
-        )
+        _store_balances(tenant_id, reports, now)
+        _store_positions(tenant_id, reports, now)
+        ExchangeAccount.objects.for_tenant(tenant_id).filter(pk__in=ids).update(synced_at=now)
         events_record(
-            [
-                EventDraft(
-                    account.tenant_id,
-                    customer_audience(account.customer_id),
-                    "position.changed",
-                    {"account": account.pk, "symbol": ""},
-                )
-            ]
+            EventDraft(
+                tenant_id,
+                customer_audience(report.account.customer_id),
+                "position.changed",
+                {"account": report.account.pk, "symbol": ""},
+            )
+            for report in reports
         )
-    if report.config is not None:
-        _judge(account, report.config)
 
 
 def _note_error(account: ExchangeAccount, error: VenueError) -> None:
@@ -132,39 +136,54 @@ def _note_error(account: ExchangeAccount, error: VenueError) -> None:
     logger.warning("account %s could not be read: %s", account.pk, error)
 
 
-def _store_balances(report: _Report, now) -> None:
-    account = report.account
+def _store_balances(tenant_id: str, reports: Sequence[_Report], now: datetime) -> None:
+    mine = Balance.objects.for_tenant(tenant_id).filter(
+        account_id__in=[report.account.pk for report in reports]
+    )
+    reported = {(r.account.pk, item.currency) for r in reports for item in r.balances}
+    _delete_gone(mine, mine.values_list("pk", "account_id", "currency"), reported)
     rows = [
         Balance(
-            tenant_id=account.tenant_id,
-            account_id=account.pk,
+            tenant_id=tenant_id,
+            account_id=report.account.pk,
             currency=item.currency,
             equity=item.equity,
             available=item.available,
             updated_at=now,
         )
+        for report in reports
         for item in report.balances
     ]
-    kept = [item.currency for item in report.balances]
-    mine = Balance.objects.for_tenant(account.tenant_id).filter(account=account)
-    mine.exclude(currency__in=kept).delete()
     rows_upsert(Balance, rows, ["account", "currency"], ["equity", "available", "updated_at"])
-    if account.initial_balance is None:
-        equity = next(
-            (i.equity for i in report.balances if i.currency == account.balance_currency), None
-        )
-        if equity is not None:
-            ExchangeAccount.objects.for_tenant(account.tenant_id).filter(
-                pk=account.pk, initial_balance__isnull=True
-            ).update(initial_balance=equity)
+    for report in reports:
+        _note_initial_balance(report)
 
 
-def _store_positions(report: _Report, now) -> None:
+def _note_initial_balance(report: _Report) -> None:
     account = report.account
+    if account.initial_balance is not None:
+        return
+    currency = account.balance_currency
+    equity = next((item.equity for item in report.balances if item.currency == currency), None)
+    if equity is not None:
+        ExchangeAccount.objects.for_tenant(account.tenant_id).filter(
+            pk=account.pk, initial_balance__isnull=True
+        ).update(initial_balance=equity)
+
+
+def _store_positions(tenant_id: str, reports: Sequence[_Report], now: datetime) -> None:
+    mine = Position.objects.for_tenant(tenant_id).filter(
+        account_id__in=[report.account.pk for report in reports]
+    )
+    reported = {
+        (r.account.pk, item.symbol, item.position_side) for r in reports for item in r.positions
+    }
+    keys = mine.values_list("pk", "account_id", "symbol", "position_side")
+    _delete_gone(mine, keys, reported)
     rows = [
         Position(
-            tenant_id=account.tenant_id,
-            account_id=account.pk,
+            tenant_id=tenant_id,
+            account_id=report.account.pk,
             symbol=item.symbol,
             position_side=item.position_side,
             quantity=item.quantity,
@@ -176,12 +195,9 @@ def _store_positions(report: _Report, now) -> None:
             liquidation_price=item.liquidation_price,
             updated_at=now,
         )
+        for report in reports
         for item in report.positions
     ]
-    kept = {(item.symbol, item.position_side) for item in report.positions}
-    mine = Position.objects.for_tenant(account.tenant_id).filter(account=account)
-    gone = [row.pk for row in mine if (row.symbol, row.position_side) not in kept]
-    mine.filter(pk__in=gone).delete()
     rows_upsert(
         Position,
         rows,
@@ -199,11 +215,21 @@ def _store_positions(report: _Report, now) -> None:
     )
 
 
+def _delete_gone(
+    rows: QuerySet[Any], keys: Iterable[tuple[Any, ...]], reported: Collection[tuple[Any, ...]]
+) -> None:
+    """Delete what the venue does not report any more; `keys` are (pk, *unique key)."""
+    gone = [pk for pk, *key in keys if tuple(key) not in reported]
+    if gone:
+        rows.filter(pk__in=gone).delete()
+
+
 def _judge(account: ExchangeAccount, config: AccountConfig) -> None:
     """Health from what the venue says of key and modes; the account's modes follow the venue."""
-    ExchangeAccount.objects.for_tenant(account.tenant_id).filter(pk=account.pk).update(
-        venue_uid=config.uid, position_mode=config.position_mode
-    )
+    if (account.venue_uid, account.position_mode) != (config.uid, config.position_mode):
+        ExchangeAccount.objects.for_tenant(account.tenant_id).filter(pk=account.pk).update(
+            venue_uid=config.uid, position_mode=config.position_mode
+        )
     Credential.objects.for_tenant(account.tenant_id).filter(account_id=account.pk).update(
         permissions=sorted(config.permissions),
         ip_restricted=config.ip_restricted,

@@ -15,12 +15,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from customers.bulk_rows import rows_update
+from customers.bulk_rows import rows_insert, rows_update
 from customers.deadlocks import retry_on_deadlock
-from customers.domain.ids import new_id
 from customers.fields import rounded
 from customers.services.events import (
     EventDraft,
@@ -47,6 +46,7 @@ from trading.domain.positions import Holding, RoundTrip, apply_fill
 from trading.domain.reasons import Reason, ReasonCode
 from trading.domain.resolution import working_delay
 from trading.models import CopiedPosition, Fill, Intent, Order, OrderEvent, Trade
+from trading.services.repair import overtaken_fill_exit
 from venues.domain.types import FillSnapshot, Instrument, InstrumentKind, OrderSnapshot
 
 logger = logging.getLogger(__name__)
@@ -118,8 +118,8 @@ class _Work:
     known_trades: set[tuple[str, str, str]]
     changed_orders: set[str] = field(default_factory=set)
     changed_positions: set[tuple[str, str]] = field(default_factory=set)
-    events: list[OrderEvent] = field(default_factory=list)
-    fills: list[Fill] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    fills: list[dict[str, Any]] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
     finished: list[Order] = field(default_factory=list)
     filled_accounts: set[str] = field(default_factory=set)
@@ -133,11 +133,35 @@ def order_updates_apply(
 ) -> None:
     """Apply what was learnt; `instruments[venue][symbol]` must know the symbols that filled.
 
-    Repeating an update changes nothing. An update that contradicts the state table is logged and
-    left out; the others are applied. Runs in the tenant's scope.
+    Repeating an update changes nothing. An update that contradicts the state table, or cannot be
+    stored, is logged and left out; the others are applied. Runs in the tenant's scope.
     """
-    if updates:
+    if not updates:
+        return
+    try:
         retry_on_deadlock(lambda: _apply_all(tenant_id, updates, instruments))
+    except (OperationalError, InterfaceError):
+        raise  # the database, not an update
+    except Exception:
+        if len(updates) == 1 or connection.in_atomic_block:
+            raise
+        logger.exception("a batch of updates could not be applied; each is applied by itself")
+        _apply_each(tenant_id, updates, instruments)
+
+
+def _apply_each(
+    tenant_id: str,
+    updates: Sequence[OrderUpdate],
+    instruments: dict[str, dict[str, Instrument]],
+) -> None:
+    """What a venue reported of one order may be nonsense; its neighbours do not pay for it."""
+    for update in updates:
+        try:
+            order_updates_apply(tenant_id=tenant_id, updates=[update], instruments=instruments)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("what was learnt about order %s cannot be stored", update.order_id)
 
 
 @transaction.atomic
@@ -285,22 +309,22 @@ def _take_fill(work: _Work, order: Order, fill: FillSnapshot) -> None:
     work.known_trades.add(key)
     at = datetime.fromtimestamp(fill.filled_at_ms / 1000, tz=timezone.get_default_timezone())
     work.fills.append(
-        Fill(
-            tenant_id=order.tenant_id,
-            account_id=order.account_id,
-            order_id=order.pk,
-            symbol=order.symbol,
-            trade_id=fill.trade_id,
-            venue_order_id=fill.venue_order_id,
-            side=fill.side,
-            quantity=fill.quantity,
-            price=fill.price,
-            fee=fill.fee,
-            fee_currency=fill.fee_currency,
-            is_maker=fill.is_maker,
-            filled_at=at,
-            created_at=work.now,
-        )
+        {
+            "tenant_id": order.tenant_id,
+            "account_id": order.account_id,
+            "order_id": order.pk,
+            "symbol": order.symbol,
+            "trade_id": fill.trade_id,
+            "venue_order_id": fill.venue_order_id,
+            "side": fill.side,
+            "quantity": fill.quantity,
+            "price": fill.price,
+            "fee": fill.fee,
+            "fee_currency": fill.fee_currency,
+            "is_maker": fill.is_maker,
+            "filled_at": at,
+            "created_at": work.now,
+        }
     )
     filled = order.filled_quantity + fill.quantity
     value = (order.average_price or Decimal(0)) * order.filled_quantity
@@ -396,16 +420,26 @@ def _target_moves(work: _Work, order: Order, counted_before: Decimal, after: Ord
         return
     if order.is_entry and order.cancel_requested_at is not None:
         if after in TERMINAL_STATES:
-            target = overtaken_target(position.target, _exposure(work, order, position))
-            if target != position.target:
-                position.target = target
-                work.changed_positions.add((position.subscription_id, position.symbol))
+            _settle_overtaken(work, order, position)
         return
     counted_after = counted_quantity(after, order.quantity, order.filled_quantity)
     if counted_after != counted_before:
         sign = 1 if order.side == "buy" else -1
         position.target += sign * (counted_after - counted_before)
         work.changed_positions.add((position.subscription_id, position.symbol))
+
+
+def _settle_overtaken(work: _Work, entry: Order, position: CopiedPosition) -> None:
+    """An entry that an exit overtook has ended: the target follows, what filled late goes."""
+    exposure = _exposure(work, entry, position)
+    target = overtaken_target(position.target, exposure)
+    if target != position.target:
+        position.target = target
+        work.changed_positions.add((position.subscription_id, position.symbol))
+    excess = exposure - target
+    if entry.filled_quantity and excess * exposure > 0:
+        instrument = work.instruments[entry.account.venue][entry.symbol]
+        overtaken_fill_exit(entry=entry, excess=excess, instrument=instrument, now=work.now)
 
 
 def _exposure(work: _Work, ended: Order, position: CopiedPosition) -> Decimal:
@@ -439,16 +473,15 @@ def _record_steps(work: _Work, order: Order, steps: tuple[Step, ...], update: Or
         if step.from_state is step.to_state and step.trigger is not OrderTrigger.PARTIAL_FILL:
             continue
         work.events.append(
-            OrderEvent(
-                id=new_id(),
-                tenant_id=order.tenant_id,
-                order_id=order.pk,
-                kind=step.trigger,
-                from_state=step.from_state,
-                to_state=step.to_state,
-                details=details,
-                occurred_at=work.now,
-            )
+            {
+                "tenant_id": order.tenant_id,
+                "order_id": order.pk,
+                "kind": step.trigger,
+                "from_state": step.from_state,
+                "to_state": step.to_state,
+                "details": details,
+                "occurred_at": work.now,
+            }
         )
 
 
@@ -473,13 +506,13 @@ def intent_status(state: str, filled: Decimal) -> str:
 
 def _store(tenant_id: str, work: _Work) -> None:
     orders = [work.orders[pk] for pk in sorted(work.changed_orders)]
-    Fill.objects.bulk_create(work.fills, batch_size=500)
+    rows_insert(Fill, work.fills)
     rows_update(
         Order,
         {order.pk: {name: getattr(order, name) for name in _ORDER_FIELDS} for order in orders},
         _ORDER_FIELDS,
     )
-    OrderEvent.objects.bulk_create(work.events, batch_size=500)
+    rows_insert(OrderEvent, work.events)
     for key in work.changed_positions:
         work.positions[key].version += 1
         work.positions[key].changed_at = work.now

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from customers.models import Customer, ExchangeAccount
+from signals_app.models import Signal
 from strategies.domain.sizing import FollowerTerms, LeaderSize, SizeBasis, SizingMode
 from strategies.models import Strategy, Subscription
 from trading.domain.order_states import LIVE_STATES
@@ -159,7 +161,12 @@ def books_of(
             filled=positions[row.id].filled,
             working_entries=entries[row.id],
             working_exits=exits[row.id],
-            others=account_exposure[row.account_id] - own_exposure[row.id],
+            # In hedge mode both sides of a symbol may be held at once.
+            others=(
+                ZERO
+                if row.position_mode == ExchangeAccount.PositionMode.LONG_SHORT
+                else account_exposure[row.account_id] - own_exposure[row.id]
+            ),
         )
         for row in followers
     }
@@ -180,12 +187,14 @@ def balances_of(
     return found
 
 
-def _leverage(context: ShardContext, row: FollowerRow, instrument: Instrument) -> Decimal:
-    """As the leader, never above any limit; at least 1."""
+def _leverage(
+    context: ShardContext, row: FollowerRow, position: PositionRow, instrument: Instrument
+) -> Decimal:
+    """As the leader, or as the position has it when the signal is silent; within all limits."""
     if instrument.kind is InstrumentKind.SPOT:
         return ONE
     limits = (
-        context.signal.leverage or ONE,
+        context.signal.leverage or position.leverage or ONE,
         context.strategy.max_leverage,
         row.max_leverage,
         row.account_max_leverage,
@@ -216,9 +225,15 @@ def instruction_for(context: ShardContext, market: Market) -> Instruction:
     )
 
 
+def instruction_at(instruction: Instruction, leverage: Decimal) -> Instruction:
+    """For a signal without leverage: the leader's is taken to be the follower's."""
+    return replace(instruction, leader=replace(instruction.leader, leverage=leverage))
+
+
 def follower_facts(
     context: ShardContext,
     row: FollowerRow,
+    position: PositionRow,
     book: Book,
     market: Market,
     balance: dict[str, tuple[Decimal, Decimal]],
@@ -228,7 +243,10 @@ def follower_facts(
     assert instrument is not None
     assert price is not None
     strategy = context.strategy
-    leverage = _leverage(context, row, instrument)
+    leverage = _leverage(context, row, position, instrument)
+    is_limit = context.signal.order_type == Signal.OrderType.LIMIT
+    if is_limit and context.signal.price is not None:
+        price = context.signal.price  # what it will cost when it fills
     equity, available = balance.get(instrument.settle, (None, None))
     if instrument.kind is InstrumentKind.INVERSE and equity is not None and available is not None:
         equity, available = equity * price, available * price  # settled in the base coin
@@ -265,6 +283,7 @@ def follower_facts(
             leverage=leverage,
             available=available,
             currency=instrument.quote,
+            is_limit=is_limit,
         ),
         account_closed=row.account_status == ExchangeAccount.Status.CLOSED,
     )

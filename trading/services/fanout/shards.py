@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -24,6 +25,7 @@ from trading.services.fanout.loading import (
     books_of,
     follower_facts,
     follower_rows,
+    instruction_at,
     instruction_for,
     locked_positions,
 )
@@ -62,7 +64,7 @@ def shard_plan(context: ShardContext) -> Iterator[list[OutgoingOrder]]:
     rows = _rotated(rows, shard.signal_id)
     for start, end in _chunks(len(rows)):
         chunk = rows[start:end]
-        orders = retry_on_deadlock(lambda chunk=chunk: _plan_chunk(context, chunk))
+        orders = retry_on_deadlock(partial(_plan_chunk, context, chunk))
         if orders:
             yield orders
     SignalShard.objects.for_tenant(shard.tenant_id).filter(
@@ -115,8 +117,11 @@ def _plan_chunk(context: ShardContext, followers: Sequence[FollowerRow]) -> list
                 plan = _unplannable(context, row, position, code)
                 writer.add(row, position, plan, market, None)
                 continue
-            follower = follower_facts(context, row, books[row.id], market, balance, now)
-            plan = plan_follower(instructions[row.venue], follower)
+            follower = follower_facts(context, row, position, books[row.id], market, balance, now)
+            instruction = instructions[row.venue]
+            if context.signal.leverage is None:
+                instruction = instruction_at(instruction, follower.terms.leverage)
+            plan = plan_follower(instruction, follower)
             writer.add(row, position, plan, market, follower)
         return writer.store()
 
