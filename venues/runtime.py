@@ -7,9 +7,12 @@ keeps the pooled connections. A forked child gets its own.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import queue
 import threading
-from collections.abc import Coroutine
+import time
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -18,6 +21,11 @@ import uvloop
 from venues.gateway import Gateway, make_gateway
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+BATCH_SIZE = 250
+BATCH_SECONDS = 0.02
 
 
 class _Runtime:
@@ -58,6 +66,47 @@ def run(coroutine: Coroutine[Any, Any, T], *, timeout_seconds: float | None = No
     except TimeoutError:
         future.cancel()
         raise
+
+
+def run_batches(
+    coroutines: Sequence[Coroutine[Any, Any, T]], *, timeout_seconds: float
+) -> Iterator[list[T]]:
+    """Run all at once; yield what is there in batches, so that the slow hold up nobody.
+
+    One that raises is logged and left out, and so is what is not there after the time-out.
+    """
+    results: queue.SimpleQueue[list[T]] = queue.SimpleQueue()
+    until = time.monotonic() + timeout_seconds
+
+    async def put(coroutine: Coroutine[Any, Any, T]) -> None:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                results.put([await coroutine])
+        except Exception:
+            logger.exception("a request to a venue failed")
+            results.put([])
+
+    async def start() -> None:
+        await asyncio.gather(*map(put, coroutines))
+
+    future = submit(start())
+    left = len(coroutines)
+    try:
+        while left:
+            # Each puts something in time; the margin is for a loop that is held up.
+            batch = results.get(timeout=max(until - time.monotonic(), 0) + 5)
+            left -= 1
+            pause = time.monotonic() + BATCH_SECONDS
+            while left and len(batch) < BATCH_SIZE:
+                try:
+                    batch += results.get(timeout=max(pause - time.monotonic(), 0))
+                except queue.Empty:
+                    break
+                left -= 1
+            if batch:
+                yield batch
+    finally:
+        future.cancel()
 
 
 def gateway_for(venue: str) -> Gateway:

@@ -6,9 +6,8 @@ order_updates. Nothing here places an order, except that an exit proven lost get
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,12 +36,13 @@ from venues.domain.types import (
     LookupResult,
     VenueError,
 )
-from venues.runtime import gateway_for, run
+from venues.runtime import gateway_for, run_batches
 
 logger = logging.getLogger(__name__)
 
+TIMEOUT_SECONDS = 25.0
 CHECK_LEASE = timedelta(seconds=30)
-TIMEOUT_SECONDS = 60.0
+"""Longer than a look-up may take, or two would look at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +62,27 @@ def orders_check(*, tenant_id: str, order_ids: Sequence[str]) -> int:
     if not due:
         return 0
     _cancel_unsent(tenant_id, due)
-    looks = _look_up(tenant_id, [order for order in due if _is_at_venue(order)])
-    updates = [_conclude(look, timezone.now()) for look in looks]
-    order_updates_apply(tenant_id=tenant_id, updates=updates, instruments=_instruments(due))
     for order in due:
         if order.state == OrderState.REJECTED:
             exit_try_again(tenant_id=tenant_id, order_id=order.pk)
+    for looks in _look_up(tenant_id, [order for order in due if _is_at_venue(order)]):
+        _learn(tenant_id, looks)
+    return len(due)
+
+
+def _learn(tenant_id: str, looks: Sequence[_Look]) -> None:
+    instruments = _instruments([look.order for look in looks])
+    updates = []
+    for look in looks:
+        if look.fills and look.order.symbol not in instruments[look.order.account.venue]:
+            # Its holding cannot be reckoned without the contract's size: looked up again later.
+            logger.error("order %s: %s is not listed any more", look.order.pk, look.order.symbol)
+            continue
+        updates.append(_conclude(look, timezone.now()))
+    order_updates_apply(tenant_id=tenant_id, updates=updates, instruments=instruments)
     for update in updates:
         if update.trigger is OrderTrigger.FIND_ABSENT and update.watch_until is not None:
             exit_try_again(tenant_id=tenant_id, order_id=update.order_id)
-    return len(due)
 
 
 def _claim(tenant_id: str, order_ids: Sequence[str]) -> list[Order]:
@@ -112,21 +123,19 @@ def _cancel_unsent(tenant_id: str, orders: Sequence[Order]) -> None:
 # --- asking the venue ---------------------------------------------------------------------------
 
 
-def _look_up(tenant_id: str, orders: Sequence[Order]) -> list[_Look]:
+def _look_up(tenant_id: str, orders: Sequence[Order]) -> Iterator[list[_Look]]:
+    """Looks as they come: an account that does not answer holds up no other."""
     if not orders:
-        return []
+        return
     keys = credentials_of_accounts(
         tenant_id=tenant_id, account_ids=[order.account_id for order in orders]
     )
     askable = [order for order in orders if isinstance(keys.get(order.account_id), Credentials)]
     missing = [order for order in orders if order not in askable]
-    looks = run(_ask_all(askable, keys), timeout_seconds=TIMEOUT_SECONDS)
     unknown = Lookup(LookupResult.NO_EVIDENCE, detail="the keys cannot be opened")
-    return looks + [_Look(order, unknown) for order in missing]
-
-
-async def _ask_all(orders: Sequence[Order], keys: dict[str, Credentials | Reason]) -> list[_Look]:
-    return list(await asyncio.gather(*(_ask(order, keys[order.account_id]) for order in orders)))
+    yield [_Look(order, unknown) for order in missing]
+    asking = [_ask(order, keys[order.account_id]) for order in askable]
+    yield from run_batches(asking, timeout_seconds=TIMEOUT_SECONDS)
 
 
 async def _ask(order: Order, credentials: Credentials | Reason) -> _Look:
@@ -151,6 +160,9 @@ async def _ask(order: Order, credentials: Credentials | Reason) -> _Look:
         return _Look(order, lookup, tuple(fills))
     except VenueError as error:
         return _Look(order, Lookup(LookupResult.NO_EVIDENCE, detail=str(error)))
+    except Exception as error:  # an answer of nonsense is no evidence either
+        logger.exception("looking up order %s failed", order.pk)
+        return _Look(order, Lookup(LookupResult.NO_EVIDENCE, detail=type(error).__name__))
 
 
 async def _ask_to_cancel(order: Order, credentials: Credentials) -> None:
@@ -172,7 +184,10 @@ def _instruments(orders: Sequence[Order]) -> dict[str, dict[str, Instrument]]:
     for order in orders:
         known = found.setdefault(order.account.venue, {})
         if order.symbol not in known:
-            instrument = markets.instrument(order.account.venue, order.symbol)
+            try:
+                instrument = markets.instrument(order.account.venue, order.symbol)
+            except (VenueError, TimeoutError, LookupError):
+                continue
             if instrument is not None:
                 known[order.symbol] = instrument
     return found

@@ -143,25 +143,12 @@ def order_updates_apply(
     except (OperationalError, InterfaceError):
         raise  # the database, not an update
     except Exception:
-        if len(updates) == 1 or connection.in_atomic_block:
+        # What a venue reported of one order may be nonsense; its neighbours do not pay for it.
+        if connection.in_atomic_block:
             raise
-        logger.exception("a batch of updates could not be applied; each is applied by itself")
-        _apply_each(tenant_id, updates, instruments)
-
-
-def _apply_each(
-    tenant_id: str,
-    updates: Sequence[OrderUpdate],
-    instruments: dict[str, dict[str, Instrument]],
-) -> None:
-    """What a venue reported of one order may be nonsense; its neighbours do not pay for it."""
-    for update in updates:
-        try:
+        logger.exception("not stored: what was learnt about %s", [u.order_id for u in updates])
+        for update in updates if len(updates) > 1 else ():
             order_updates_apply(tenant_id=tenant_id, updates=[update], instruments=instruments)
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception:
-            logger.exception("what was learnt about order %s cannot be stored", update.order_id)
 
 
 @transaction.atomic

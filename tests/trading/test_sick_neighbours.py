@@ -1,0 +1,132 @@
+"""An account whose venue hangs or answers nonsense delays and spoils nobody else's books."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from customers.tenancy import tenant_scope
+from tests.trading.world import World
+from trading import tasks
+from trading.models import Order
+from trading.services import order_checks
+from venues.okx import OkxGateway
+
+
+def _due(world: World) -> list[str]:
+    with tenant_scope(world.tenant.pk):
+        Order.objects.update(check_at=timezone.now() - timedelta(seconds=1))
+        return list(Order.objects.values_list("pk", flat=True))
+
+
+def _within(seconds: float, holds: Callable[[], bool]) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _in_background(work: Callable[[], Any]) -> threading.Thread:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_a_hanging_look_up_holds_up_no_other_account(world: World) -> None:
+    sick, well = world.follower(), world.follower()
+    world.fan_out(signal := world.entry())
+    world.paper.control.add_fault(
+        "delay", ms=4000, endpoint="trade/order", method="GET", **_key(world, sick)
+    )
+    ids = _due(world)
+    thread = _in_background(lambda: tasks.orders_check(order_ids=ids, tenant_id=world.tenant.pk))
+    try:
+        assert _within(2.5, lambda: world.intent(signal, well).status == "filled")
+        assert world.intent(signal, sick).status == "working"
+    finally:
+        thread.join()
+    assert world.intent(signal, sick).status == "filled"
+
+
+def _key(world: World, follower: Any) -> dict[str, str]:
+    return {"account": world.keys[follower.account_id].api_key}
+
+
+def test_a_look_up_that_never_ends_loses_no_other_result(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sick, well = world.follower(), world.follower()
+    world.fan_out(signal := world.entry())
+    world.paper.control.add_fault(
+        "delay", ms=6000, endpoint="trade/order", method="GET", **_key(world, sick)
+    )
+    monkeypatch.setattr(order_checks, "TIMEOUT_SECONDS", 1.5)
+
+    tasks.orders_check(order_ids=_due(world), tenant_id=world.tenant.pk)
+
+    assert world.intent(signal, well).status == "filled"
+    assert world.intent(signal, sick).status == "working"
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [{"filled_at_ms": 10**18}, {"quantity": 10**30}],
+    ids=["time", "quantity"],
+)
+def test_fills_of_nonsense_spoil_no_other_account(
+    world: World, monkeypatch: pytest.MonkeyPatch, nonsense: dict[str, Any]
+) -> None:
+    sick, well = world.follower(), world.follower()
+    world.fan_out(signal := world.entry())
+    sick_order = world.orders(account=sick.account)[0].pk
+    honest = OkxGateway.order_fills
+
+    async def order_fills(self: OkxGateway, *args: Any, **names: Any) -> Any:
+        fills = await honest(self, *args, **names)
+        return [
+            replace(fill, **nonsense) if fill.client_order_id == sick_order else fill
+            for fill in fills
+        ]
+
+    monkeypatch.setattr(OkxGateway, "order_fills", order_fills)
+    tasks.orders_check(order_ids=_due(world), tenant_id=world.tenant.pk)
+    assert world.intent(signal, well).status == "filled"
+    assert world.intent(signal, sick).status == "working"
+
+    monkeypatch.undo()
+    tasks.orders_check(order_ids=_due(world), tenant_id=world.tenant.pk)
+    assert world.intent(signal, sick).status == "filled"
+
+
+def test_an_answer_of_nonsense_spoils_no_other_account(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sick, well = world.follower(), world.follower()
+    world.fan_out(signal := world.entry())
+    sick_order = world.orders(account=sick.account)[0].pk
+    honest = OkxGateway.find_order
+
+    async def find_order(self: OkxGateway, *args: Any, **names: Any) -> Any:
+        if names["client_order_id"] == sick_order:
+            raise AttributeError("'str' object has no attribute 'get'")
+        return await honest(self, *args, **names)
+
+    monkeypatch.setattr(OkxGateway, "find_order", find_order)
+    tasks.orders_check(order_ids=_due(world), tenant_id=world.tenant.pk)
+    assert world.intent(signal, well).status == "filled"
