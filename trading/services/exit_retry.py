@@ -3,98 +3,169 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from customers.bulk_rows import rows_update
+from customers.deadlocks import retry_on_deadlock
 from customers.domain.ids import new_id
 from customers.wakeup import wake_on_commit
 from trading.domain.order_states import LIVE_STATES, OrderState
+from trading.domain.resolution import WATCH_AFTER, WATCH_INTERVAL
 from trading.models import CopiedPosition, Intent, Order, OrderEvent
+from trading.services.credentials import credentials_of_accounts
 from venues import markets
-from venues.domain.types import VenueError
+from venues.domain.types import Credentials, Instrument, InstrumentKind, VenueError
+from venues.runtime import gateway_for, run
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
 TRY_LATER = timedelta(seconds=5)
+READ_TIMEOUT_SECONDS = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is asked before the transaction. `at_venue`: signed, of the exit's position; None when
+    it was not asked, because the venue itself refused the exit."""
+
+    instrument: Instrument
+    at_venue: Decimal | None
+
+
+def is_retry_undecided(order: Order) -> bool:
+    """A lost exit is watched only once it is decided whether it gets another attempt."""
+    return not order.is_entry and order.watch_until is None
 
 
 def exit_try_again(*, tenant_id: str, order_id: str) -> Order | None:
     """A new Order of the same Intent for what is still to be closed, or None.
 
-    Capped by the sub-ledger: never more than is held and not yet being closed, so an exit that
-    happened after all is not repeated. Safe to call twice: the newest attempt decides.
+    Capped by the sub-ledger: never more than is held and not yet being closed; and for a lost
+    exit also by the position at the venue, of which other copies may own a part: so an exit that
+    happened after all is not repeated. Safe to call twice, the newest attempt decides; until it
+    is decided the order stays due.
     """
-    failed = (
-        Order.objects.for_tenant(tenant_id).select_related("account", "intent").get(pk=order_id)
-    )
+    failed = Order.objects.for_tenant(tenant_id).select_related("account").get(pk=order_id)
     if failed.is_entry or not failed.subscription_id or failed.attempt >= MAX_ATTEMPTS:
         _stop_retrying(failed)
         return None
     try:
-        instrument = markets.instrument(failed.account.venue, failed.symbol)
-    except (VenueError, TimeoutError):
-        instrument = None
-    if instrument is None:
-        Order.objects.for_tenant(tenant_id).filter(pk=failed.pk, state=OrderState.REJECTED).update(
-            check_at=timezone.now() + TRY_LATER
-        )
+        facts = _ask(failed)
+    except (VenueError, TimeoutError, LookupError) as error:
+        logger.warning("exit %s cannot be tried again yet: %s", failed.pk, error)
+        _try_later(failed)
         return None
-    with transaction.atomic():
-        position = (
-            CopiedPosition.objects.for_tenant(tenant_id)
-            .select_for_update()
-            .get(subscription_id=failed.subscription_id, symbol=failed.symbol)
-        )
-        attempts = Order.objects.for_tenant(tenant_id).filter(intent_id=failed.intent_id)
-        if attempts.filter(attempt__gt=failed.attempt).exists():
-            _stop_retrying(failed)
-            return None
-        sign = 1 if failed.side == "buy" else -1
-        working = _working_exits(tenant_id, failed)
-        closable = -sign * (position.filled + working)
-        quantity = instrument.quantity_down(
-            max(min(failed.quantity - failed.filled_quantity, closable), instrument.lot * 0)
-        )
-        if quantity < instrument.min_size:
-            _stop_retrying(failed)
-            return None
-        now = timezone.now()
-        order = _copy(failed, quantity, now)
-        order.save(force_insert=True)
-        OrderEvent.objects.create(
-            tenant_id=tenant_id,
-            order=order,
-            kind="create",
-            from_state="",
-            to_state=order.state,
-            details={"attempt": order.attempt, "after": failed.pk},
-            occurred_at=now,
-        )
-        rows_update(
-            CopiedPosition,
-            {
-                position.pk: {
-                    "target": position.target + sign * quantity,
-                    "version": position.version + 1,
-                    "changed_at": now,
-                }
-            },
-            ("target", "version", "changed_at"),
-        )
-        Intent.objects.for_tenant(tenant_id).filter(pk=failed.intent_id).update(
-            status=Intent.Status.WORKING, reason_code="", reason_params={}, finished_at=None
-        )
+    return retry_on_deadlock(lambda: _next_attempt(tenant_id, order_id, facts))
+
+
+def _ask(failed: Order) -> _Facts:
+    """Over the network. Raises VenueError, TimeoutError, LookupError."""
+    venue = failed.account.venue
+    instrument = markets.instrument(venue, failed.symbol)
+    if instrument is None:
+        raise LookupError(f"{failed.symbol} is not listed")
+    if failed.state != OrderState.NOT_PLACED:
+        return _Facts(instrument, None)
+    account_id = failed.account_id
+    keys = credentials_of_accounts(tenant_id=failed.tenant_id, account_ids=[account_id])
+    credentials = keys.get(account_id)
+    if not isinstance(credentials, Credentials):
+        raise LookupError("the account's keys cannot be opened")
+    gateway = gateway_for(venue)
+    if instrument.kind is InstrumentKind.SPOT:
+        balances = run(gateway.balances(credentials), timeout_seconds=READ_TIMEOUT_SECONDS)
+        coins = (item.equity for item in balances if item.currency == instrument.base)
+        return _Facts(instrument, sum(coins, Decimal(0)))
+    positions = run(gateway.positions(credentials), timeout_seconds=READ_TIMEOUT_SECONDS)
+    of_exit = (
+        item.quantity
+        for item in positions
+        if (item.symbol, item.position_side) == (failed.symbol, failed.position_side)
+    )
+    return _Facts(instrument, sum(of_exit, Decimal(0)))
+
+
+@transaction.atomic
+def _next_attempt(tenant_id: str, order_id: str, facts: _Facts) -> Order | None:
+    subscription_id, symbol = (
+        Order.objects.for_tenant(tenant_id)
+        .values_list("subscription_id", "symbol")
+        .get(pk=order_id)
+    )
+    position = (
+        CopiedPosition.objects.for_tenant(tenant_id)
+        .select_for_update()
+        .get(subscription_id=subscription_id, symbol=symbol)
+    )
+    # After the lock: it may have been adopted, or tried again, in the meantime.
+    failed = Order.objects.for_tenant(tenant_id).get(pk=order_id)
+    attempts = Order.objects.for_tenant(tenant_id).filter(intent_id=failed.intent_id)
+    over = failed.state not in (OrderState.REJECTED, OrderState.NOT_PLACED)
+    if over or attempts.filter(attempt__gt=failed.attempt).exists():
         _stop_retrying(failed)
-        wake_on_commit("trading.tasks.orders_submit", order_ids=[order.pk], tenant_id=tenant_id)
+        return None
+    sign = 1 if failed.side == "buy" else -1
+    closable = -sign * (position.filled + _working_exits(tenant_id, failed))
+    if facts.at_venue is not None:
+        own_share = facts.at_venue - _held_by_others(position, sign)
+        closable = min(closable, -sign * own_share)
+    quantity = facts.instrument.quantity_down(
+        max(min(failed.quantity - failed.filled_quantity, closable), Decimal(0))
+    )
+    if quantity < facts.instrument.min_size:
+        _stop_retrying(failed)
+        return None
+    now = timezone.now()
+    order = _copy(failed, quantity, now)
+    order.save(force_insert=True)
+    OrderEvent.objects.create(
+        tenant_id=tenant_id,
+        order=order,
+        kind="create",
+        from_state="",
+        to_state=order.state,
+        details={"attempt": order.attempt, "after": failed.pk},
+        occurred_at=now,
+    )
+    rows_update(
+        CopiedPosition,
+        {
+            position.pk: {
+                "target": position.target + sign * quantity,
+                "version": position.version + 1,
+                "changed_at": now,
+            }
+        },
+        ("target", "version", "changed_at"),
+    )
+    Intent.objects.for_tenant(tenant_id).filter(pk=failed.intent_id).update(
+        status=Intent.Status.WORKING, reason_code="", reason_params={}, finished_at=None
+    )
+    _stop_retrying(failed)
+    wake_on_commit("trading.tasks.orders_submit", order_ids=[order.pk], tenant_id=tenant_id)
     logger.info("exit %s is tried again as %s", failed.pk, order.pk)
     return order
 
 
-def _working_exits(tenant_id: str, failed: Order):
+def _held_by_others(position: CopiedPosition, sign: int) -> Decimal:
+    """What the account's other copies hold in the symbol on the side that `sign` closes."""
+    held = (
+        CopiedPosition.objects.for_tenant(position.tenant_id)
+        .filter(account_id=position.account_id, symbol=position.symbol)
+        .exclude(pk=position.pk)
+        .values_list("filled", flat=True)
+    )
+    return sum((filled for filled in held if filled * sign < 0), Decimal(0))
+
+
+def _working_exits(tenant_id: str, failed: Order) -> Decimal:
     """Signed sum of the unfilled rest of this subscription's live exits in the symbol."""
     rows = (
         Order.objects.for_tenant(tenant_id)
@@ -106,19 +177,32 @@ def _working_exits(tenant_id: str, failed: Order):
         )
         .values_list("side", "quantity", "filled_quantity")
     )
-    return sum(
-        (quantity - filled) * (1 if side == "buy" else -1) for side, quantity, filled in rows
-    )
+    rests = ((quantity - filled) * (1 if side == "buy" else -1) for side, quantity, filled in rows)
+    return sum(rests, Decimal(0))
 
 
 def _stop_retrying(order: Order) -> None:
-    """Clears the due time of a refused order; a lost one stays watched."""
-    Order.objects.for_tenant(order.tenant_id).filter(pk=order.pk, state=OrderState.REJECTED).update(
-        check_at=None
+    """Clears the due time of a refused order; a lost one is watched from now on."""
+    now = timezone.now()
+    rows = Order.objects.for_tenant(order.tenant_id).filter(pk=order.pk)
+    rows.filter(state=OrderState.REJECTED).update(check_at=None)
+    rows.filter(state=OrderState.NOT_PLACED, watch_until=None).update(
+        check_at=now + WATCH_INTERVAL, watch_until=now + WATCH_AFTER
     )
 
 
-def _copy(failed: Order, quantity, now) -> Order:
+def _try_later(order: Order) -> None:
+    now = timezone.now()
+    if order.finished_at is not None and now > order.finished_at + WATCH_AFTER:
+        _stop_retrying(order)
+        return
+    undecided = Q(state=OrderState.REJECTED) | Q(state=OrderState.NOT_PLACED, watch_until=None)
+    Order.objects.for_tenant(order.tenant_id).filter(undecided, pk=order.pk).update(
+        check_at=now + TRY_LATER
+    )
+
+
+def _copy(failed: Order, quantity: Decimal, now: datetime) -> Order:
     return Order(
         id=new_id(),
         tenant_id=failed.tenant_id,

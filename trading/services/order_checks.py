@@ -25,7 +25,7 @@ from trading.domain.resolution import (
 )
 from trading.models import Order
 from trading.services.credentials import credentials_of_accounts
-from trading.services.exit_retry import exit_try_again
+from trading.services.exit_retry import TRY_LATER, exit_try_again, is_retry_undecided
 from trading.services.order_updates import OrderUpdate, order_updates_apply
 from venues import markets
 from venues.domain.types import (
@@ -62,9 +62,7 @@ def orders_check(*, tenant_id: str, order_ids: Sequence[str]) -> int:
     if not due:
         return 0
     _cancel_unsent(tenant_id, due)
-    for order in due:
-        if order.state == OrderState.REJECTED:
-            exit_try_again(tenant_id=tenant_id, order_id=order.pk)
+    _try_again(tenant_id, [order for order in due if order.state == OrderState.REJECTED])
     for looks in _look_up(tenant_id, [order for order in due if _is_at_venue(order)]):
         _learn(tenant_id, looks)
     return len(due)
@@ -80,9 +78,18 @@ def _learn(tenant_id: str, looks: Sequence[_Look]) -> None:
             continue
         updates.append(_conclude(look, timezone.now()))
     order_updates_apply(tenant_id=tenant_id, updates=updates, instruments=instruments)
-    for update in updates:
-        if update.trigger is OrderTrigger.FIND_ABSENT and update.watch_until is not None:
-            exit_try_again(tenant_id=tenant_id, order_id=update.order_id)
+    absent = {u.order_id for u in updates if u.trigger is OrderTrigger.FIND_ABSENT}
+    orders = [look.order for look in looks if look.order.pk in absent]
+    _try_again(tenant_id, [order for order in orders if is_retry_undecided(order)])
+
+
+def _try_again(tenant_id: str, orders: Sequence[Order]) -> None:
+    """Each by itself; what fails here stays due and is found by the sweeper."""
+    for order in orders:
+        try:
+            exit_try_again(tenant_id=tenant_id, order_id=order.pk)
+        except Exception:
+            logger.exception("trying exit %s again failed", order.pk)
 
 
 def _claim(tenant_id: str, order_ids: Sequence[str]) -> list[Order]:
@@ -219,18 +226,22 @@ def _conclude(look: _Look, now: datetime) -> OrderUpdate:
         trigger = OrderTrigger.FIND_ABSENT
         if order.state == OrderState.SENDING:  # cannot be: SENDING becomes UNKNOWN first
             trigger = OrderTrigger.LOSE
+        # Until its next attempt is decided, a lost exit is due rather than watched.
+        undecided = is_retry_undecided(order)
         return OrderUpdate(
             order.pk,
             trigger,
             reason=Reason(ReasonCode.NOT_PLACED),
-            check_at=verdict.next_look_at,
-            watch_until=verdict.watch_until,
+            check_at=now + TRY_LATER if undecided else verdict.next_look_at,
+            watch_until=None if undecided else verdict.watch_until,
             misses=misses,
         )
     return OrderUpdate(order.pk, OrderTrigger.LOSE, check_at=verdict.next_look_at, misses=misses)
 
 
 def _still_watched(order: Order, now: datetime) -> OrderUpdate:
+    if is_retry_undecided(order):
+        return OrderUpdate(order.pk, OrderTrigger.FIND_ABSENT, check_at=now + TRY_LATER)
     verdict = judge_watched(now=now, watch_until=order.watch_until or now)
     return OrderUpdate(
         order.pk, OrderTrigger.FIND_ABSENT, check_at=verdict.next_look_at, misses=order.misses + 1

@@ -1,0 +1,116 @@
+"""An exit that is proven lost gets its next attempt, whatever happens in between, and only then."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from customers.tenancy import tenant_scope
+from tests.factories import SourceFactory, StrategyFactory, SubscriptionFactory
+from tests.trading.test_unclear_outcomes import PLACE, _age
+from tests.trading.world import SYMBOL, World
+from trading.models import CopiedPosition, Order
+from trading.services import exit_retry, order_checks
+from venues.domain.types import VenueError, VenueErrorKind
+
+
+def _lose_exit(world: World) -> Any:
+    """A close whose request never arrived."""
+    world.run(world.entry())
+    world.paper.control.add_fault("drop", booked=False, **PLACE)
+    world.fan_out(signal := world.signal("close", side=""))
+    _age(world, 60)
+    return signal
+
+
+def _look(world: World, rounds: int = 9) -> None:
+    for _ in range(rounds):
+        with tenant_scope(world.tenant.pk):
+            ids = list(Order.objects.exclude(check_at=None).values_list("pk", flat=True))
+        _age(world, 0)
+        order_check_all(world, ids)
+        world.check()
+
+
+def order_check_all(world: World, ids: list[str]) -> None:
+    with tenant_scope(world.tenant.pk):
+        order_checks.orders_check(tenant_id=world.tenant.pk, order_ids=ids)
+
+
+def test_a_worker_that_dies_before_the_next_attempt_leaves_it_due(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = world.follower()
+    signal = _lose_exit(world)
+
+    def die(**_: Any) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as dying:
+        dying.setattr(order_checks, "exit_try_again", die)
+        with pytest.raises(SystemExit):
+            _look(world)
+    assert world.intent(signal, follower).status == "not_placed"
+
+    _look(world)
+    assert world.intent(signal, follower).status == "filled"
+    assert world.held(follower).filled == 0
+
+
+def test_a_venue_that_cannot_be_asked_delays_the_next_attempt_only(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = world.follower()
+    signal = _lose_exit(world)
+
+    def down(*_: Any) -> None:
+        raise VenueError(VenueErrorKind.UNAVAILABLE)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(exit_retry.markets, "instrument", down)
+        _look(world)
+    assert world.held(follower).filled == 10
+
+    _look(world)
+    assert world.intent(signal, follower).status == "filled"
+    assert world.held(follower).filled == 0
+
+
+def test_an_exit_that_happened_after_all_takes_nothing_from_the_accounts_other_copies(
+    world: World,
+) -> None:
+    follower = world.follower()
+    world.run(world.entry())
+    other = SubscriptionFactory(
+        tenant=world.tenant,
+        strategy=StrategyFactory(tenant=world.tenant, source=SourceFactory(tenant=world.tenant)),
+        account=follower.account,
+        customer=follower.customer,
+    )
+    world.run(world.entry())  # twenty at the venue: ten of them are made the other copy's
+    with tenant_scope(world.tenant.pk):
+        CopiedPosition.objects.filter(subscription=follower).update(filled=10, target=10)
+        CopiedPosition.objects.update_or_create(
+            subscription=other,
+            symbol=SYMBOL,
+            defaults={
+                "tenant": world.tenant,
+                "account": follower.account,
+                "customer": follower.customer,
+                "filled": Decimal(10),
+                "target": Decimal(10),
+                "average_entry_price": Decimal(60_000),
+                "changed_at": follower.created_at,
+            },
+        )
+    world.paper.control.add_fault("hide_order", ms=6000, **PLACE)
+    world.paper.control.add_fault("drop", booked=True, **PLACE)
+    world.fan_out(signal := world.signal("close", side=""))
+    _age(world, 60)
+    _look(world)
+
+    assert world.intent(signal, follower).status == "not_placed"
+    booked = [row["side"] for row in world.ledger_orders(follower)]
+    assert booked == ["buy", "buy", "sell"]
