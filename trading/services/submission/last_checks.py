@@ -42,9 +42,7 @@ def last_checks(
         instrument = _instrument(order, instruments)
         reason = _denial(order, close_failed) or _missing(order, keys, instrument)
         if reason is not None:
-            late = reason.code is ReasonCode.SIGNAL_EXPIRED
-            trigger = OrderTrigger.EXPIRE if late else OrderTrigger.REFUSE
-            refused.append(OrderUpdate(order.id, trigger, reason=reason))
+            refused.append(_refusal(order, reason))
             continue
         assert isinstance(keys, Credentials)
         assert instrument is not None
@@ -52,6 +50,18 @@ def last_checks(
         must_set = order.leverage is not None and known != order.leverage
         jobs.append(Job(order, instrument, keys, must_set))
     return jobs, refused
+
+
+def checked_again(order: OutgoingOrder) -> OrderUpdate | None:
+    """What time or an operator changed while the order was being prepared."""
+    reason = _denial(order, set())
+    return None if reason is None else _refusal(order, reason)
+
+
+def _refusal(order: OutgoingOrder, reason: Reason) -> OrderUpdate:
+    late = reason.code is ReasonCode.SIGNAL_EXPIRED
+    trigger = OrderTrigger.EXPIRE if late else OrderTrigger.REFUSE
+    return OrderUpdate(order.id, trigger, reason=reason)
 
 
 def _missing(

@@ -22,7 +22,7 @@ from trading.services.acknowledgements import acknowledgements_apply
 from trading.services.order_updates import OrderUpdate, order_updates_apply
 from trading.services.outgoing import OutgoingOrder
 from trading.services.submission.answers import leverage_reason, refusal_of_keys, update_for
-from trading.services.submission.last_checks import Instruments, last_checks
+from trading.services.submission.last_checks import Instruments, checked_again, last_checks
 from trading.services.submission.wire import (
     Answer,
     Job,
@@ -40,6 +40,7 @@ DEADLINE = timedelta(seconds=4)
 SEND_CHUNK = 125
 FLUSH_SIZE = 250
 FLUSH_SECONDS = 0.02
+SILENCE_SECONDS = 0.25
 
 
 class OrderSender:
@@ -65,7 +66,11 @@ class OrderSender:
     def finish(self) -> None:
         """Wait for all answers; only then does following them up compete for the processor."""
         while self._in_flight:
-            self._collect(wait=True)
+            if not self._collect(wait=True):
+                self._follow_up()  # the rest may wait for an account that does not answer
+        self._follow_up()
+
+    def _follow_up(self) -> None:
         if self._to_follow:
             wake("trading.tasks.orders_check", order_ids=self._to_follow, tenant_id=self.tenant_id)
             self._to_follow = []
@@ -136,10 +141,10 @@ class OrderSender:
 
     # --- answers --------------------------------------------------------------------------------
 
-    def _collect(self, *, wait: bool) -> None:
-        """Deal with the news that are there; with `wait`, at least one and those right after."""
+    def _collect(self, *, wait: bool) -> int:
+        """Deal with the news that are there, or with `wait` soon are; returns how many."""
         news: list[Prepared | Answer] = []
-        timeout: float | None = None
+        timeout = SILENCE_SECONDS
         while len(news) < FLUSH_SIZE and len(news) < self._in_flight:
             try:
                 news.append(self._news.get(timeout=timeout) if wait else self._news.get_nowait())
@@ -153,6 +158,7 @@ class OrderSender:
         answers = [item for item in news if isinstance(item, Answer)]
         if answers:
             self._take_answers(answers)
+        return len(news)
 
     def _take_answers(self, answers: Sequence[Answer]) -> None:
         accepted = {
@@ -179,11 +185,17 @@ class OrderSender:
         order_updates_apply(tenant_id=self.tenant_id, updates=updates, instruments=self.instruments)
 
     def _take_prepared(self, prepared: Sequence[Prepared]) -> None:
-        ready = [item.job for item in prepared if item.error is None]
-        self._remember_leverage(ready)
-        refused = []
+        done = [item.job for item in prepared if item.error is None]
+        self._remember_leverage(done)
+        ready: list[Job] = []
+        refused: list[OrderUpdate] = []
         for item in prepared:
             if item.error is None:
+                refusal = checked_again(item.job.order)
+                if refusal is None:
+                    ready.append(item.job)
+                else:
+                    refused.append(refusal)
                 continue
             order = item.job.order
             reason = leverage_reason(order, item.error)

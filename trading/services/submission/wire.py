@@ -86,7 +86,8 @@ async def _prepare_one(venue: str, job: Job, news: News) -> None:
             symbol=order.symbol,
             leverage=order.leverage,
             margin_mode=order.margin_mode,
-            position_sides=[order.position_side],
+            # Both: what is confirmed is kept by account and symbol, the venue's is by side.
+            position_sides=["net"] if order.position_side == "net" else ["long", "short"],
         )
     except VenueError as error:
         news.put(Prepared(job, error))
