@@ -48,9 +48,15 @@ class Gateway(Protocol):
         """By client order id. ABSENT only when the venue says that it does not know it."""
 
     async def search_order(
-        self, credentials: Credentials, *, symbol: str, client_order_id: str
+        self,
+        credentials: Credentials,
+        *,
+        symbol: str,
+        client_order_id: str,
+        since_ms: int | None = None,
     ) -> Lookup:
-        """The thorough way: working orders, history and fills. ABSENT only if all answered."""
+        """The thorough way: all working orders, and history and fills since it was sent. ABSENT
+        only if all answered."""
 
     async def open_orders(self, credentials: Credentials) -> list[OrderSnapshot]: ...
 

@@ -54,6 +54,11 @@ LOOKUP_PAUSE_SECONDS = 0.25
 LOOKUP_PATIENCE_SECONDS = 3.0
 """No further attempt after this: a venue that hangs is asked again by the next look-up."""
 
+PAGE_ROWS = 100
+MAX_PAGES = 20
+SEARCH_MARGIN_MS = 120_000
+"""A search looks back from the time of sending by more than clocks may differ."""
+
 _ORDER_UNKNOWN = "51603"
 _ORDER_STATES = {
     "live": VenueOrderState.WORKING,
@@ -165,6 +170,20 @@ class OkxGateway:
                     raise
             await asyncio.sleep(LOOKUP_PAUSE_SECONDS)
         raise AssertionError("the last attempt returns or raises")
+
+    async def _read_pages(
+        self, credentials: Credentials, path: str, params: dict[str, Any], key: str
+    ) -> list[dict[str, Any]]:
+        """All rows, newest first; `key` is what the venue pages by. Raises VenueError."""
+        rows: list[dict[str, Any]] = []
+        query = {**params, "limit": str(PAGE_ROWS)}
+        for _ in range(MAX_PAGES):
+            found = await self._read_for_proof(credentials, path, query)
+            rows += found
+            if len(found) < PAGE_ROWS:
+                return rows
+            query["after"] = str(found[-1].get(key) or "")
+        raise VenueError(VenueErrorKind.UNAVAILABLE, message=f"{path} has too many rows")
 
     # --- public data ------------------------------------------------------------------------
 
@@ -285,20 +304,27 @@ class OkxGateway:
         return self._match(rows, client_order_id, absent_if_missing=False)
 
     async def search_order(
-        self, credentials: Credentials, *, symbol: str, client_order_id: str
+        self,
+        credentials: Credentials,
+        *,
+        symbol: str,
+        client_order_id: str,
+        since_ms: int | None = None,
     ) -> Lookup:
         try:
             found = await self._instrument_of(symbol)
             kind = _instrument_type(found)
             query = {"instType": kind, "instId": found.venue_symbol}
-            for path in ("trade/orders-pending", "trade/orders-history"):
-                rows = await self._read_for_proof(credentials, path, {**query, "limit": "100"})
+            recent = {**query}
+            if since_ms is not None:
+                recent["begin"] = str(since_ms - SEARCH_MARGIN_MS)
+            reads = (("trade/orders-pending", query), ("trade/orders-history", recent))
+            for path, params in reads:
+                rows = await self._read_pages(credentials, path, params, "ordId")
                 lookup = self._match(rows, client_order_id, absent_if_missing=True)
                 if lookup.result is not LookupResult.ABSENT:
                     return lookup
-            fills = await self._read_for_proof(
-                credentials, "trade/fills", {**query, "limit": "100"}
-            )
+            fills = await self._read_pages(credentials, "trade/fills", recent, "billId")
         except VenueError as error:
             return Lookup(LookupResult.NO_EVIDENCE, detail=str(error))
         if any(row.get("clOrdId") == client_order_id for row in fills):
@@ -347,17 +373,12 @@ class OkxGateway:
         self, credentials: Credentials, *, symbol: str, venue_order_id: str
     ) -> list[FillSnapshot]:
         found = await self._instrument_of(symbol)
-        rows = await self._read(
-            credentials,
-            "GET",
-            "trade/fills",
-            {
-                "instType": _instrument_type(found),
-                "instId": found.venue_symbol,
-                "ordId": venue_order_id,
-                "limit": "100",
-            },
-        )
+        query = {
+            "instType": _instrument_type(found),
+            "instId": found.venue_symbol,
+            "ordId": venue_order_id,
+        }
+        rows = await self._read_pages(credentials, "trade/fills", query, "billId")
         return [fill for row in rows if (fill := self._fill(row)) is not None]
 
     def _fill(self, row: dict[str, Any]) -> FillSnapshot | None:

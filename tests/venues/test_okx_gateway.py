@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from customers.domain.ids import new_id
-from venues import markets, runtime
+from venues import markets, okx, runtime
 from venues.domain.types import (
     Credentials,
     LookupResult,
@@ -158,3 +158,39 @@ def test_keys_never_show_in_text(paper_exchange: Any) -> None:
     shown = f"{_credentials(keys)!r} {_credentials(keys)}"
     assert keys.secret_key not in shown
     assert keys.api_key not in shown
+
+
+def test_a_search_and_the_fills_of_an_order_read_every_page(
+    gateway: Gateway, paper_exchange: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(okx, "PAGE_ROWS", 2)
+    credentials = _credentials(paper_exchange.account(usdt="100000000"))
+    sent_at_ms = int(time.time() * 1000)
+    deep = _request(quantity=Decimal(1_000))
+    placement = runtime.run(gateway.place_order(credentials, deep))
+    for _ in range(5):
+        runtime.run(gateway.place_order(credentials, _request()))
+    names = {"symbol": SYMBOL, "client_order_id": deep.client_order_id}
+
+    found = runtime.run(gateway.search_order(credentials, **names, since_ms=sent_at_ms))
+    fills = runtime.run(
+        gateway.order_fills(credentials, symbol=SYMBOL, venue_order_id=placement.venue_order_id)
+    )
+
+    assert found.result is LookupResult.FOUND
+    assert len(fills) > 4
+    assert found.order is not None
+    assert sum(fill.quantity for fill in fills) == found.order.filled_quantity
+
+
+def test_an_endless_list_proves_no_absence(
+    gateway: Gateway, paper_exchange: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(okx, "PAGE_ROWS", 1)
+    monkeypatch.setattr(okx, "MAX_PAGES", 3)
+    credentials = _credentials(paper_exchange.account())
+    for _ in range(4):
+        runtime.run(gateway.place_order(credentials, _request()))
+    names = {"symbol": SYMBOL, "client_order_id": new_id()}
+    found = runtime.run(gateway.search_order(credentials, **names))
+    assert found.result is LookupResult.NO_EVIDENCE

@@ -155,7 +155,9 @@ async def _ask(order: Order, credentials: Credentials | Reason) -> _Look:
         lookup = await gateway.find_order(credentials, **names)
         thorough = False
         if lookup.result is LookupResult.ABSENT and _past_deadline(order):
-            lookup = await gateway.search_order(credentials, **names)
+            since = order.sent_at or order.created_at
+            since_ms = int(since.timestamp() * 1000)
+            lookup = await gateway.search_order(credentials, **names, since_ms=since_ms)
             thorough = True
         if lookup.result is not LookupResult.FOUND or lookup.order is None:
             return _Look(order, lookup, thorough=thorough)
