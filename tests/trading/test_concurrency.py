@@ -10,8 +10,9 @@ from django.db import connections
 
 from customers.tenancy import tenant_scope
 from tests.trading.world import World
+from trading import tasks
 from trading.domain.order_states import OrderTrigger
-from trading.models import CopiedPosition, Intent, Order
+from trading.models import Balance, CopiedPosition, Intent, Order
 from trading.services.control_state import forget_controls
 from trading.services.fanout.context import shard_context
 from trading.services.fanout.shards import shard_claim, shard_plan
@@ -87,3 +88,17 @@ def test_an_exit_is_planned_while_its_entries_are_looked_up(world: World) -> Non
     assert at_once([plan_exits, look_up]) == []
     with tenant_scope(world.tenant.pk):
         assert Intent.objects.filter(reason_code="nothing_to_reduce").count() == 30 * 8
+
+
+def test_the_same_accounts_are_read_twice_at_once(world: World) -> None:
+    ids = [world.follower().account_id for _ in range(20)]
+    with tenant_scope(world.tenant.pk):
+        Balance.objects.all().delete()
+
+    def read() -> None:
+        for order in (ids, ids[::-1]):
+            tasks.accounts_refresh(account_ids=order, tenant_id=world.tenant.pk)
+
+    assert at_once([read] * 4) == []
+    with tenant_scope(world.tenant.pk):
+        assert {row.account_id for row in Balance.objects.all()} == set(ids)

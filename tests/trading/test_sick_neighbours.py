@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from django.utils import timezone
 from customers.tenancy import tenant_scope
 from tests.trading.world import World
 from trading import tasks
-from trading.models import Order
+from trading.models import Balance, Order
 from trading.services import order_checks
 from venues.okx import OkxGateway
 
@@ -130,3 +131,50 @@ def test_an_answer_of_nonsense_spoils_no_other_account(
     monkeypatch.setattr(OkxGateway, "find_order", find_order)
     tasks.orders_check(order_ids=_due(world), tenant_id=world.tenant.pk)
     assert world.intent(signal, well).status == "filled"
+
+
+def test_a_hanging_account_holds_up_no_others_balances(world: World) -> None:
+    sick, well = world.follower(), world.follower()
+    world.paper.control.add_fault("delay", ms=3000, endpoint="account/balance", **_key(world, sick))
+    with tenant_scope(world.tenant.pk):
+        Balance.objects.all().delete()
+    ids = [sick.account_id, well.account_id]
+    thread = _in_background(
+        lambda: tasks.accounts_refresh(account_ids=ids, tenant_id=world.tenant.pk)
+    )
+
+    def has_balance(follower: Any) -> bool:
+        with tenant_scope(world.tenant.pk):
+            return Balance.objects.filter(account=follower.account).exists()
+
+    try:
+        assert _within(2, lambda: has_balance(well))
+        assert not has_balance(sick)
+    finally:
+        thread.join()
+    assert has_balance(sick)
+
+
+@pytest.mark.parametrize("balances", ["nonsense", [{"equity": Decimal(10) ** 30}]])
+def test_balances_of_nonsense_spoil_no_other_account(
+    world: World, monkeypatch: pytest.MonkeyPatch, balances: Any
+) -> None:
+    sick, well = world.follower(), world.follower()
+    with tenant_scope(world.tenant.pk):
+        Balance.objects.all().delete()
+    sick_key = world.keys[sick.account_id].api_key
+    honest = OkxGateway.balances
+
+    async def answer(self: OkxGateway, credentials: Any) -> Any:
+        found = await honest(self, credentials)
+        if credentials.api_key != sick_key:
+            return found
+        if isinstance(balances, str):
+            raise AttributeError(balances)
+        return [replace(found[0], **balances[0])]
+
+    monkeypatch.setattr(OkxGateway, "balances", answer)
+    ids = [sick.account_id, well.account_id]
+    tasks.accounts_refresh(account_ids=ids, tenant_id=world.tenant.pk)
+    with tenant_scope(world.tenant.pk):
+        assert [row.account_id for row in Balance.objects.all()] == [well.account_id]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from customers.bulk_rows import rows_upsert
+from customers.deadlocks import retry_on_deadlock
 from customers.models import Credential, ExchangeAccount
 from customers.services.events import EventDraft, customer_audience, events_record
 from trading.domain.reasons import Reason, ReasonCode
@@ -28,7 +28,7 @@ from venues.domain.types import (
     VenueError,
     VenueErrorKind,
 )
-from venues.runtime import gateway_for, run
+from venues.runtime import gateway_for, run_batches
 
 logger = logging.getLogger(__name__)
 
@@ -71,25 +71,27 @@ def accounts_refresh(*, tenant_id: str, account_ids: Sequence[str], check: bool 
     if not askable:
         return 0
     opened_keys = {pk: key for pk, key in keys.items() if isinstance(key, Credentials)}
-    reports = run(_ask_all(askable, opened_keys, check), timeout_seconds=TIMEOUT_SECONDS)
+    asking = [_ask(account, opened_keys[account.pk], check) for account in askable]
+    asked = 0
+    for reports in run_batches(asking, timeout_seconds=TIMEOUT_SECONDS):
+        _take(tenant_id, reports)
+        asked += len(reports)
+    return asked
+
+
+def _take(tenant_id: str, reports: Sequence[_Report]) -> None:
     for report in reports:
         if report.error is not None:
             _note_error(report.account, report.error)
-    read = [report for report in reports if report.error is None]
+    # In one order: two readers of the same accounts would deadlock.
+    read = sorted(
+        (report for report in reports if report.error is None), key=lambda r: r.account.pk
+    )
     for start in range(0, len(read), ACCOUNTS_PER_TRANSACTION):
-        _store(tenant_id, read[start : start + ACCOUNTS_PER_TRANSACTION])
+        _store_readable(tenant_id, read[start : start + ACCOUNTS_PER_TRANSACTION])
     for report in read:
         if report.config is not None:
             _judge(report.account, report.config)
-    return len(reports)
-
-
-async def _ask_all(
-    accounts: Sequence[ExchangeAccount], keys: dict[str, Credentials], check: bool
-) -> list[_Report]:
-    return list(
-        await asyncio.gather(*(_ask(account, keys[account.pk], check) for account in accounts))
-    )
 
 
 async def _ask(account: ExchangeAccount, credentials: Credentials, check: bool) -> _Report:
@@ -102,7 +104,26 @@ async def _ask(account: ExchangeAccount, credentials: Credentials, check: bool) 
         return _Report(account, error=error)
     except LookupError as error:
         return _Report(account, error=VenueError(VenueErrorKind.REFUSED, "", str(error)))
+    except Exception as error:
+        # An answer of nonsense is its own account's trouble.
+        logger.exception("reading account %s failed", account.pk)
+        words = f"unreadable answer: {type(error).__name__}"
+        return _Report(account, error=VenueError(VenueErrorKind.UNAVAILABLE, "", words))
     return _Report(account, balances, positions, config)
+
+
+def _store_readable(tenant_id: str, reports: Sequence[_Report]) -> None:
+    """All at once; each by itself when one of them cannot be stored."""
+    try:
+        retry_on_deadlock(lambda: _store(tenant_id, reports))
+    except (OperationalError, InterfaceError):
+        raise  # the database, not a report
+    except Exception:
+        if connection.in_atomic_block:
+            raise
+        logger.exception("not stored: accounts %s", [r.account.pk for r in reports])
+        for report in reports if len(reports) > 1 else ():
+            _store_readable(tenant_id, [report])
 
 
 def _store(tenant_id: str, reports: Sequence[_Report]) -> None:
