@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, Decimal, InvalidOperation
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
 from django import template
@@ -29,6 +29,11 @@ def _decimal(value: Any) -> Decimal | None:
         return None
 
 
+def _rounded(number: Decimal, decimals: int) -> Decimal:
+    """Halves to even, whatever a library made of the thread's decimal context (ccxt does)."""
+    return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN)
+
+
 def _grouped(number: Decimal) -> str:
     return f"{number:,f}".replace("-", MINUS)
 
@@ -51,14 +56,14 @@ def price(value: Any) -> str:
     if number == 0:
         return "0"
     decimals = max(0, PRICE_DIGITS - 1 - number.adjusted())
-    return _grouped(plain(round(number, decimals)))
+    return _grouped(plain(_rounded(number, decimals)))
 
 
 @register.filter
 def money(value: Any) -> str:
     """Two decimals: 12,345.60."""
     number = _decimal(value)
-    return NOTHING if number is None else _grouped(round(number, 2))
+    return NOTHING if number is None else _grouped(_rounded(number, 2))
 
 
 @register.filter
@@ -67,7 +72,7 @@ def signed_money(value: Any) -> str:
     number = _decimal(value)
     if number is None:
         return NOTHING
-    rounded = round(number, 2)
+    rounded = _rounded(number, 2)
     if rounded == 0:
         return "0.00"
     return ("+" if rounded > 0 else "") + _grouped(rounded)
@@ -84,7 +89,7 @@ def signed_percent(value: Any) -> str:
 def gain_class(value: Any) -> str:
     """The CSS class of a gain or a loss, as it is shown: what rounds to nothing has none."""
     number = _decimal(value)
-    if number is None or round(number, 2) == 0:
+    if number is None or _rounded(number, 2) == 0:
         return ""
     return "text-gain" if number > 0 else "text-loss"
 

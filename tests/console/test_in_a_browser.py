@@ -150,7 +150,7 @@ def test_the_signal_page_fills_in_live_without_a_reload(
 
     aside(_fills, firm, signal, order)
     expect(row.locator(".console-status")).to_have_text("filled")
-    expect(row).to_contain_text("50010")
+    expect(row).to_contain_text("50,010")
     expect(row).to_contain_text("+2.0")
     expect(page.locator(".console-counter.is-filled b")).to_have_text("1")
     expect(page.locator(".console-counter.is-working b")).to_have_text("0")

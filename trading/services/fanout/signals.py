@@ -107,6 +107,8 @@ def signal_settle(*, signal_id: str, tenant_id: str) -> bool:
     coverage = signal_coverage(signal)
     now = timezone.now()
     patient = signal.planned_at is None or now < signal.planned_at + SETTLE_PATIENCE
+    if _has_unplanned_shards(signal):
+        return False
     if patient and not (coverage.is_settled and _all_legs_ended(signal)):
         return False
     with transaction.atomic():
@@ -130,6 +132,11 @@ def signal_settle(*, signal_id: str, tenant_id: str) -> bool:
         signal.status, signal.done_at = Signal.Status.DONE, now
         fanout_settled.send(sender=Signal, trading_signal=signal)
     return True
+
+
+def _has_unplanned_shards(signal: Signal) -> bool:
+    shards = SignalShard.objects.for_tenant(signal.tenant_id).filter(signal=signal)
+    return shards.exclude(status=SignalShard.Status.PLANNED).exists()
 
 
 def _all_legs_ended(signal: Signal) -> bool:
