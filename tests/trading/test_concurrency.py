@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
+import pytest
 from django.db import connections
 
 from customers.tenancy import tenant_scope
-from tests.trading.world import World
+from tests.factories import SourceFactory, StrategyFactory, SubscriptionFactory
+from tests.trading.world import SYMBOL, World
 from trading import tasks
 from trading.domain.order_states import OrderTrigger
 from trading.models import Balance, CopiedPosition, Intent, Order
 from trading.services.control_state import forget_controls
-from trading.services.fanout.context import shard_context
+from trading.services.fanout import shards as shards_module
+from trading.services.fanout.context import ShardContext, shard_context
 from trading.services.fanout.shards import shard_claim, shard_plan
 from trading.services.order_updates import OrderUpdate, order_updates_apply
 
@@ -41,12 +47,16 @@ def at_once(works: Sequence[Callable[[], object]]) -> list[BaseException]:
     return raised
 
 
-def plan(world: World, shard_id: str) -> None:
+def claimed(world: World, shard_id: str) -> ShardContext:
     with tenant_scope(world.tenant.pk):
-        name = threading.current_thread().name
-        shard = shard_claim(shard_id=shard_id, tenant_id=world.tenant.pk, claimed_by=name)
+        shard = shard_claim(shard_id=shard_id, tenant_id=world.tenant.pk, claimed_by=shard_id)
         assert shard is not None
-        for _ in shard_plan(shard_context(shard, name)):
+        return shard_context(shard, shard_id)
+
+
+def plan(world: World, context: ShardContext) -> None:
+    with tenant_scope(world.tenant.pk):
+        for _ in shard_plan(context):
             pass
 
 
@@ -55,7 +65,7 @@ def test_first_signals_that_come_at_once_make_each_position_once(world: World) -
     shards = [shard for _ in range(4) for shard in world.dispatch(world.entry(size="0.01"))]
     forget_controls()
 
-    raised = at_once([lambda shard=shard: plan(world, shard) for shard in shards])
+    raised = at_once([partial(plan, world, claimed(world, shard)) for shard in shards])
 
     assert raised == []
     with tenant_scope(world.tenant.pk):
@@ -81,7 +91,7 @@ def test_an_exit_is_planned_while_its_entries_are_looked_up(world: World) -> Non
 
     def plan_exits() -> None:
         for shard in exits:
-            plan(world, shard)
+            plan(world, claimed(world, shard))
             with tenant_scope(world.tenant.pk):
                 Order.objects.update(cancel_requested_at=None)
 
@@ -102,3 +112,70 @@ def test_the_same_accounts_are_read_twice_at_once(world: World) -> None:
     assert at_once([read] * 4) == []
     with tenant_scope(world.tenant.pk):
         assert {row.account_id for row in Balance.objects.all()} == set(ids)
+
+
+def _fill_table(world: World, pairs: list[Any]) -> None:
+    """Many other positions, so that the database finds rows, and locks them, by index."""
+    with tenant_scope(world.tenant.pk):
+        CopiedPosition.objects.bulk_create(
+            CopiedPosition(
+                tenant=world.tenant,
+                subscription=subscription,
+                account=subscription.account,
+                customer=subscription.customer,
+                symbol=f"X{number}/USDT:USDT",
+                changed_at=subscription.created_at,
+            )
+            for pair in pairs
+            for subscription in pair
+            for number in range(60)
+        )
+
+
+def _meet_after_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each planner has read its books before the other writes, unless it has to wait for it."""
+    meeting = threading.Barrier(2)
+    load = shards_module.books_of
+
+    def books_of(*args: Any) -> Any:
+        found = load(*args)
+        with suppress(threading.BrokenBarrierError):
+            meeting.wait(1)
+        return found
+
+    monkeypatch.setattr(shards_module, "books_of", books_of)
+
+
+def test_two_copies_on_one_account_do_not_open_against_each_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = []
+    sources = [world.source, SourceFactory(tenant=world.tenant, venue="paper")]
+    other = StrategyFactory(tenant=world.tenant, source=sources[1])
+    for _ in range(30):
+        follower = world.follower()
+        twin = SubscriptionFactory(
+            tenant=world.tenant,
+            strategy=other,
+            account=follower.account,
+            customer=follower.customer,
+            sizing_mode="leader_ratio",
+            ratio=Decimal(1),
+        )
+        pairs.append((follower, twin))
+    shards = world.dispatch(world.entry(size="0.01", side="long"))
+    _fill_table(world, pairs)
+    _meet_after_loading(monkeypatch)
+    world.source = sources[1]
+    shards += world.dispatch(world.entry(size="0.01", side="short"))
+    forget_controls()
+
+    assert at_once([partial(plan, world, claimed(world, shard)) for shard in shards]) == []
+
+    for follower, twin in pairs:
+        with tenant_scope(world.tenant.pk):
+            orders = Order.objects.filter(account=follower.account)
+            assert [order.symbol for order in orders] == [SYMBOL]
+            denied = Intent.objects.get(account=follower.account, status="skipped")
+        assert denied.reason_code == "opposite_position"
+        assert denied.subscription_id in (follower.pk, twin.pk)

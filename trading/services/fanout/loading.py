@@ -93,10 +93,14 @@ def follower_rows(shard: SignalShard) -> list[FollowerRow]:
 def locked_positions(
     tenant_id: str, followers: Sequence[FollowerRow], symbol: str, now: datetime
 ) -> dict[str, PositionRow]:
-    """Each follower's sub-ledger in the symbol, locked; made where it is missing."""
-    ids = [row.id for row in followers]
+    """Each follower's sub-ledger in the symbol, locked; made where it is missing.
+
+    The account's other copies are locked with it: two that are planned at once on one account
+    would not see each other's orders, and could open in opposite directions.
+    """
+    accounts = {row.account_id for row in followers}
     rows = CopiedPosition.objects.for_tenant(tenant_id).filter(
-        subscription_id__in=ids, symbol=symbol
+        account_id__in=accounts, symbol=symbol
     )
     columns = ("pk", "subscription_id", "target", "filled", "leverage", "version")
     locked = _by_subscription(rows.order_by("pk").select_for_update().values_list(*columns))
