@@ -17,17 +17,19 @@ def entries_cancel(
 
     In one symbol, or in all of them.
     """
+    live = [str(state) for state in LIVE_STATES]
     rows = Order.objects.for_tenant(tenant_id).filter(
         subscription_id__in=subscription_ids,
         is_entry=True,
-        state__in=[str(state) for state in LIVE_STATES],
+        state__in=live,
         cancel_requested_at__isnull=True,
     )
     if symbol:
         rows = rows.filter(symbol=symbol)
     order_ids = list(rows.values_list("pk", flat=True))
     if order_ids:
-        Order.objects.for_tenant(tenant_id).filter(pk__in=order_ids).update(
+        # Not those that ended since: nothing would ever take them off the list of what is due.
+        Order.objects.for_tenant(tenant_id).filter(pk__in=order_ids, state__in=live).update(
             cancel_requested_at=now, check_at=now
         )
         wake_on_commit("trading.tasks.orders_check", order_ids=order_ids, tenant_id=tenant_id)

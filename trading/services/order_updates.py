@@ -52,6 +52,8 @@ from venues.domain.types import FillSnapshot, Instrument, InstrumentKind, OrderS
 logger = logging.getLogger(__name__)
 
 EXIT_RETRY_DELAY = timedelta(seconds=1)
+CANCEL_DELAY = timedelta(seconds=2)
+"""A cancellation is asked for again this soon, however long the order has been on the book."""
 
 _ORDER_FIELDS = (
     "state",
@@ -286,7 +288,10 @@ def _observed(
         order.reason_code = ReasonCode.CANCELLED_BY_VENUE
         order.reason_params = {"source": snapshot.cancel_source}
     done = progress.state in TERMINAL_STATES and not progress.fills_missing
-    return progress.steps, None if done else work.now + working_delay(order.checks)
+    delay = working_delay(order.checks)
+    if order.cancel_requested_at is not None:
+        delay = min(delay, CANCEL_DELAY)
+    return progress.steps, None if done else work.now + delay
 
 
 def _take_fill(work: _Work, order: Order, fill: FillSnapshot) -> None:
