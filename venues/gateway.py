@@ -84,9 +84,6 @@ class Gateway(Protocol):
     async def aclose(self) -> None: ...
 
 
-GatewayFactory = Callable[[str, Mapping], Gateway]
-
-
 class UnknownVenueError(LookupError):
     """The settings do not name this venue."""
 
@@ -104,8 +101,3 @@ def make_gateway(venue: str) -> Gateway:
         # An adapter without an address would go to the real venue.
         raise UnknownVenueError(f"The simulated venue {venue!r} has no address.")
     return adapters[entry["adapter"]](venue, entry)
-
-
-def venue_choices() -> list[tuple[str, str]]:
-    """Venues of this installation for forms: key and label."""
-    return [(key, str(entry["label"])) for key, entry in settings.VENUES.items()]

@@ -241,9 +241,7 @@ class OkxGateway:
             body = await self._send(signed, PLACE_TIMEOUT_SECONDS)
         except aiohttp.ClientConnectorError as error:
             # No connection was made, so nothing left; the look-up confirms it all the same.
-            return Placement(
-                PlacementResult.UNKNOWN, code="connect", message=str(error)[:200], was_sent=False
-            )
+            return Placement(PlacementResult.UNKNOWN, code="connect", message=str(error)[:200])
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return Placement(
                 PlacementResult.UNKNOWN, code=type(error).__name__[:32], message=str(error)[:200]

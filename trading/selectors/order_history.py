@@ -54,10 +54,6 @@ class OrderRow:
         )
 
     @property
-    def is_buy(self) -> bool:
-        return self.intent.side == "buy"
-
-    @property
     def filled(self) -> Decimal:
         return sum((order.filled_quantity for order in self.orders), Decimal(0))
 

@@ -32,11 +32,6 @@ class AccountState:
         return next((row for row in self.balances if row.currency == currency), None)
 
     @property
-    def other_balances(self) -> list[Balance]:
-        main = self.main_balance
-        return [row for row in self.balances if row is not main and row.equity]
-
-    @property
     def health_text(self) -> str:
         return reason_text(self.account.health_code, self.account.health_params)
 

@@ -59,12 +59,6 @@ class Instrument:
             return quantity * self.contract_size / price
         return quantity * self.contract_size
 
-    def quantity_of_coins(self, coins: Decimal, price: Decimal) -> Decimal:
-        """The native quantity, not rounded, that is worth so many base coins at a price."""
-        if self.kind is InstrumentKind.INVERSE:
-            return coins * price / self.contract_size
-        return coins / self.contract_size
-
     def notional(self, quantity: Decimal, price: Decimal) -> Decimal:
         """Value in quote currency of a native quantity at a price."""
         if self.kind is InstrumentKind.INVERSE:
@@ -136,7 +130,6 @@ class Placement:
     code: str = ""
     message: str = ""
     reject_kind: RejectKind = RejectKind.ORDER
-    was_sent: bool = True
 
 
 class VenueOrderState(StrEnum):
