@@ -1,4 +1,5 @@
-"""Sending to a DingTalk robot. An own small sender: see the verdict on apprise in the docs."""
+"""Sending to a DingTalk robot. An own small sender: it signs the URL encoded once, and believes
+errcode, not HTTP 200."""
 
 from __future__ import annotations
 
