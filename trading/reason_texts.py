@@ -52,6 +52,9 @@ _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.OPPOSITE_POSITION: gettext_noop(
         "Another copied strategy holds the opposite side of %(symbol)s on this account."
     ),
+    ReasonCode.SPOT_SHORT: gettext_noop(
+        "%(symbol)s is spot, which cannot be sold short: the coins sold would be your own."
+    ),
     ReasonCode.CLOSE_LEG_UNFINISHED: gettext_noop(
         "The old position could not be closed, so the opposite one was not opened."
     ),

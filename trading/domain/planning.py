@@ -21,7 +21,7 @@ from strategies.domain.sizing import (
 )
 from trading.domain.reasons import Reason, ReasonCode
 from trading.domain.risk import Controls, Deny, EntryFacts, Reduce, control_denial, judge_entry
-from venues.domain.types import Instrument
+from venues.domain.types import Instrument, InstrumentKind
 
 Action = Literal["open", "increase", "reduce", "close", "flip", "set_target"]
 ZERO = Decimal(0)
@@ -207,6 +207,9 @@ def _entry_denial(follower: Follower, direction: int, missing: Decimal) -> Decim
         return Reason(ReasonCode.ACCOUNT_NOT_ACTIVE)
     if follower.book.others * direction < 0:
         return Reason(ReasonCode.OPPOSITE_POSITION, {"symbol": follower.instrument.symbol})
+    if direction < 0 and follower.instrument.kind is InstrumentKind.SPOT:
+        # The venue would sell whatever coins the client has.
+        return Reason(ReasonCode.SPOT_SHORT, {"symbol": follower.instrument.symbol})
     verdict = judge_entry(replace(follower.entry, quantity=missing), follower.controls)
     if isinstance(verdict, Deny):
         return verdict.reason

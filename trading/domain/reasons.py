@@ -36,6 +36,7 @@ class ReasonCode(StrEnum):
     NOTHING_TO_REDUCE = "nothing_to_reduce"
     ALREADY_AT_TARGET = "already_at_target"
     OPPOSITE_POSITION = "opposite_position"
+    SPOT_SHORT = "spot_short"
     CLOSE_LEG_UNFINISHED = "close_leg_unfinished"
     # decided by sending
     VENUE_REJECTED = "venue_rejected"
