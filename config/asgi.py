@@ -15,11 +15,13 @@ from config.body_limit import BodyLimit  # noqa: E402
 from config.lanes import LaneHandler  # noqa: E402
 from customers.services.keyring import encryption_key_verify  # noqa: E402  (needs the apps)
 from notifications.routing import application as _websocket  # noqa: E402
+from signals_app.services.sources import sources_warm_up  # noqa: E402
 
 
 def _verify() -> None:
     try:
         encryption_key_verify()
+        sources_warm_up()
     finally:
         connections.close_all()
 

@@ -35,7 +35,6 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "django_filters",
     "django_htmx",
-    "django_structlog",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "rest_framework",
@@ -61,7 +60,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "customers.middleware.TenantMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -280,7 +278,6 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", default="INFO")},
     "loggers": {
-        "django_structlog": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         # Two lines for each task, several times a second, say nothing that the rows do not.
         "celery.app.trace": {"level": "WARNING"},

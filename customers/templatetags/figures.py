@@ -9,6 +9,7 @@ from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import pgettext
 
 from customers.fields import plain
 
@@ -120,3 +121,10 @@ def icon(name: str, css_class: str = "") -> SafeString:
         static("vendor/bootstrap-icons/icons.svg"),
         name,
     )
+
+
+@register.filter
+def side(value: Any) -> str:
+    """buy or sell, in the reader's language; nothing for a decision without a side."""
+    texts = {"buy": pgettext("order", "Buy"), "sell": pgettext("order", "Sell")}
+    return texts.get(str(value), "")

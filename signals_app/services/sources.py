@@ -9,7 +9,9 @@ from django.db import transaction
 
 from customers.models import User
 from customers.services.audit import audit_record
+from customers.tenancy import system_scope
 from signals_app.models import SignalSource
+from venues.markets import known_symbols
 
 _SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
 
@@ -104,3 +106,15 @@ def _set_status(
             ip_address=ip_address,
         )
     return True
+
+
+def sources_warm_up() -> None:
+    """Start loading the markets of all venues that sources speak of, in the background.
+
+    A web process calls it once at its start, so that an unknown symbol is refused from the first
+    delivery on and not only from the second.
+    """
+    with system_scope("which venues' symbols do sources use"):
+        venues = list(SignalSource.objects.values_list("venue", flat=True).distinct())
+    for venue in venues:
+        known_symbols(venue)

@@ -26,7 +26,14 @@ class CopiedPositionAdmin(LedgerAdmin[CopiedPosition]):
     ]  # fmt: skip
     list_filter = [("subscription__strategy", RelatedDropdownFilter)]
     list_select_related = ["customer", "account"]
-    search_fields = ["=id", "symbol__istartswith", "=account__id", "=subscription__id"]
+    search_fields = [
+        "=id",
+        "symbol__istartswith",
+        "=account__id",
+        "account__label__istartswith",
+        "account__customer__name__istartswith",
+        "=subscription__id",
+    ]
     fields = [
         "subscription", "account", "customer", "symbol", "target", "filled",
         "average_entry_price", "leverage", "realised_pnl", "fees", "opened_at",
@@ -45,7 +52,13 @@ class PositionAdmin(LedgerAdmin[Position]):
         "mark_price", "unrealised_pnl", "leverage", "liquidation_price",
     ]  # fmt: skip
     list_select_related = ["account"]
-    search_fields = ["=id", "symbol__istartswith", "=account__id"]
+    search_fields = [
+        "=id",
+        "symbol__istartswith",
+        "=account__id",
+        "account__label__istartswith",
+        "account__customer__name__istartswith",
+    ]
     fields = [
         "account", "symbol", "position_side", "quantity", "average_price", "mark_price",
         "unrealised_pnl", "leverage", "margin_mode", "liquidation_price", "updated_at",
@@ -57,7 +70,13 @@ class PositionAdmin(LedgerAdmin[Position]):
 class BalanceAdmin(LedgerAdmin[Balance]):
     list_display = ["updated_at", "account", "currency", "equity", "available"]
     list_select_related = ["account"]
-    search_fields = ["=id", "=currency", "=account__id"]
+    search_fields = [
+        "=id",
+        "=currency",
+        "=account__id",
+        "account__label__istartswith",
+        "account__customer__name__istartswith",
+    ]
     fields = ["account", "currency", "equity", "available", "updated_at"]
     readonly_fields = fields
 
@@ -70,7 +89,14 @@ class TradeAdmin(LedgerAdmin[Trade]):
     ]  # fmt: skip
     list_filter = [("subscription__strategy", RelatedDropdownFilter)]
     list_select_related = ["customer", "account"]
-    search_fields = ["=id", "symbol__istartswith", "=account__id", "=customer__id"]
+    search_fields = [
+        "=id",
+        "symbol__istartswith",
+        "=account__id",
+        "account__label__istartswith",
+        "account__customer__name__istartswith",
+        "=customer__id",
+    ]
     date_hierarchy = "closed_at"
     fields = [
         "copied_position", "subscription", "account", "customer", "symbol", "direction",
@@ -90,7 +116,13 @@ class TradeAdmin(LedgerAdmin[Trade]):
 class InstrumentSettingAdmin(LedgerAdmin[InstrumentSetting]):
     list_display = ["confirmed_at", "account", "symbol", "margin_mode", "leverage"]
     list_select_related = ["account"]
-    search_fields = ["=id", "symbol__istartswith", "=account__id"]
+    search_fields = [
+        "=id",
+        "symbol__istartswith",
+        "=account__id",
+        "account__label__istartswith",
+        "account__customer__name__istartswith",
+    ]
     fields = ["account", "symbol", "margin_mode", "leverage", "confirmed_at"]
     readonly_fields = fields
 

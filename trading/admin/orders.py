@@ -39,7 +39,11 @@ class OrderAdmin(LedgerAdmin[Order]):
         ("created_at", RangeDateTimeFilter),
     ]
     list_select_related = ["account"]
-    search_fields = ["=id", "=venue_order_id", "=signal_id", "=subscription_id", "=customer_id"]
+    search_fields = [
+        "=id", "=venue_order_id", "=signal_id", "=subscription_id", "=customer_id",
+        "symbol__istartswith", "=account__id", "account__label__istartswith",
+        "account__customer__name__istartswith",
+    ]  # fmt: skip
     readonly_fields = ["reason"]
     fieldsets = [
         (
@@ -121,7 +125,10 @@ class FillAdmin(LedgerAdmin[Fill]):
     ]  # fmt: skip
     list_filter = [("filled_at", RangeDateTimeFilter)]
     list_select_related = ["account", "order"]
-    search_fields = ["=id", "=order__id", "=trade_id", "=venue_order_id"]
+    search_fields = [
+        "=id", "=order__id", "=trade_id", "=venue_order_id", "symbol__istartswith",
+        "=account__id", "account__label__istartswith", "account__customer__name__istartswith",
+    ]  # fmt: skip
     fields = [
         "account", "order", "symbol", "side", "quantity", "price", "fee", "fee_currency",
         "is_maker", "trade_id", "venue_order_id", "filled_at", "created_at",

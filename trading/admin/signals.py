@@ -152,7 +152,10 @@ class IntentAdmin(LedgerAdmin[Intent]):
     ]  # fmt: skip
     list_filter = [("status", ChoicesDropdownFilter), ("cause", ChoicesDropdownFilter)]
     list_select_related = ["account", "customer"]
-    search_fields = ["=id", "=signal__id", "=subscription__id", "=cause_id"]
+    search_fields = [
+        "=id", "=signal__id", "=subscription__id", "=cause_id", "symbol__istartswith",
+        "=account__id", "account__label__istartswith", "customer__name__istartswith",
+    ]  # fmt: skip
     fields = [
         "id", "status", "reason", "cause", "cause_id", "signal", "subscription", "account",
         "customer", "leg", "symbol", "is_entry", "side", "quantity", "reference_price",

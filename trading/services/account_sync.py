@@ -258,7 +258,7 @@ def _judge(account: ExchangeAccount, config: AccountConfig) -> None:
     )
     if "withdraw" in config.permissions:
         account_mark_unhealthy(account=account, code=ReasonCode.KEY_CAN_WITHDRAW, params={})
-    elif config.permissions and "trade" not in config.permissions:
+    elif "trade" not in config.permissions:
         account_mark_unhealthy(account=account, code=ReasonCode.KEY_CANNOT_TRADE, params={})
     else:
         account_mark_healthy(account=account)
