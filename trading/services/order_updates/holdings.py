@@ -1,0 +1,173 @@
+"""The copied position under fills, and its target when orders end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.utils import timezone
+
+from customers.fields import rounded
+from trading.domain.order_progress import counted_quantity, overtaken_target
+from trading.domain.order_states import LIVE_STATES, TERMINAL_STATES, OrderState
+from trading.domain.positions import Holding, RoundTrip, apply_fill
+from trading.models import CopiedPosition, Order, Trade
+from trading.services.order_updates.work import Work
+from trading.services.repair import overtaken_fill_exit
+from venues.domain.types import FillSnapshot, Instrument, InstrumentKind
+
+
+def take_fill(work: Work, order: Order, fill: FillSnapshot) -> None:
+    key = (order.account_id, order.symbol, fill.trade_id)
+    if key in work.known_trades:
+        return
+    work.known_trades.add(key)
+    at = datetime.fromtimestamp(fill.filled_at_ms / 1000, tz=timezone.get_default_timezone())
+    work.fills.append(
+        {
+            "tenant_id": order.tenant_id,
+            "account_id": order.account_id,
+            "order_id": order.pk,
+            "symbol": order.symbol,
+            "trade_id": fill.trade_id,
+            "venue_order_id": fill.venue_order_id,
+            "side": fill.side,
+            "quantity": fill.quantity,
+            "price": fill.price,
+            "fee": fill.fee,
+            "fee_currency": fill.fee_currency,
+            "is_maker": fill.is_maker,
+            "filled_at": at,
+            "created_at": work.now,
+        }
+    )
+    filled = order.filled_quantity + fill.quantity
+    value = (order.average_price or Decimal(0)) * order.filled_quantity
+    order.average_price = rounded((value + fill.quantity * fill.price) / filled)
+    order.filled_quantity = filled
+    work.filled_accounts.add(order.account_id)
+    position = work.positions.get((order.subscription_id, order.symbol))
+    if position is not None:
+        instrument = work.instruments[order.account.venue][order.symbol]
+        _move_holding(work, position, fill, instrument, at)
+
+
+def _move_holding(
+    work: Work,
+    position: CopiedPosition,
+    fill: FillSnapshot,
+    instrument: Instrument,
+    at: datetime,
+) -> None:
+    sign = 1 if fill.side == "buy" else -1
+    signed, fee = sign * fill.quantity, fill.fee
+    if instrument.kind is InstrumentKind.SPOT and fill.fee_currency == instrument.base:
+        # The fee of a spot purchase is taken from the coins: less is held than was bought.
+        signed -= fill.fee
+        fee = fill.fee * fill.price
+    holding, trip = apply_fill(
+        _holding_of(position),
+        signed_quantity=signed,
+        price=fill.price,
+        fee=fee,
+        at=at,
+        instrument=instrument,
+    )
+    _write_holding(position, holding)
+    work.changed_positions.add((position.subscription_id, position.symbol))
+    if trip is not None:
+        work.trades.append(_trade(position, trip))
+
+
+def _holding_of(row: CopiedPosition) -> Holding:
+    return Holding(
+        filled=row.filled,
+        average_entry_price=row.average_entry_price,
+        realised_pnl=row.realised_pnl,
+        fees=row.fees,
+        opened_at=row.opened_at,
+        entered_quantity=row.entered_quantity,
+        entered_value=row.entered_value,
+        exited_quantity=row.exited_quantity,
+        exited_value=row.exited_value,
+        round_trip_pnl=row.round_trip_pnl,
+        round_trip_fees=row.round_trip_fees,
+    )
+
+
+def _write_holding(row: CopiedPosition, holding: Holding) -> None:
+    average = holding.average_entry_price
+    row.filled = holding.filled
+    row.average_entry_price = None if average is None else rounded(average)
+    row.realised_pnl = rounded(holding.realised_pnl)
+    row.fees = rounded(holding.fees)
+    row.opened_at = holding.opened_at
+    row.entered_quantity = holding.entered_quantity
+    row.entered_value = rounded(holding.entered_value)
+    row.exited_quantity = holding.exited_quantity
+    row.exited_value = rounded(holding.exited_value)
+    row.round_trip_pnl = rounded(holding.round_trip_pnl)
+    row.round_trip_fees = rounded(holding.round_trip_fees)
+
+
+def _trade(position: CopiedPosition, trip: RoundTrip) -> Trade:
+    return Trade(
+        tenant_id=position.tenant_id,
+        copied_position_id=position.pk,
+        subscription_id=position.subscription_id,
+        account_id=position.account_id,
+        customer_id=position.customer_id,
+        symbol=position.symbol,
+        direction=trip.direction,
+        quantity=trip.quantity,
+        entry_price=rounded(trip.entry_price),
+        exit_price=rounded(trip.exit_price),
+        realised_pnl=rounded(trip.realised_pnl),
+        fees=rounded(trip.fees),
+        opened_at=trip.opened_at,
+        closed_at=trip.closed_at,
+    )
+
+
+def target_moves(work: Work, order: Order, counted_before: Decimal, after: OrderState) -> None:
+    position = work.positions.get((order.subscription_id, order.symbol))
+    if position is None:
+        return
+    if order.is_entry and order.cancel_requested_at is not None:
+        if after in TERMINAL_STATES:
+            _settle_overtaken(work, order, position)
+        return
+    counted_after = counted_quantity(after, order.quantity, order.filled_quantity)
+    if counted_after != counted_before:
+        sign = 1 if order.side == "buy" else -1
+        position.target += sign * (counted_after - counted_before)
+        work.changed_positions.add((position.subscription_id, position.symbol))
+
+
+def _settle_overtaken(work: Work, entry: Order, position: CopiedPosition) -> None:
+    """An entry that an exit overtook has ended: the target follows, what filled late goes."""
+    exposure = _exposure(work, entry, position)
+    target = overtaken_target(position.target, exposure)
+    if target != position.target:
+        position.target = target
+        work.changed_positions.add((position.subscription_id, position.symbol))
+    excess = exposure - target
+    if entry.filled_quantity and excess * exposure > 0:
+        instrument = work.instruments[entry.account.venue][entry.symbol]
+        overtaken_fill_exit(entry=entry, excess=excess, instrument=instrument, now=work.now)
+
+
+def _exposure(work: Work, ended: Order, position: CopiedPosition) -> Decimal:
+    """What the position holds and its other live orders still work, signed."""
+    siblings = Order.objects.for_tenant(ended.tenant_id).filter(
+        subscription_id=ended.subscription_id,
+        symbol=ended.symbol,
+        state__in=[str(state) for state in LIVE_STATES],
+    )
+    exposure = position.filled
+    for stored in siblings.exclude(pk=ended.pk):
+        order = work.orders.get(stored.pk, stored)
+        if order.state in LIVE_STATES:
+            rest = order.quantity - order.filled_quantity
+            exposure += rest if order.side == "buy" else -rest
+    return exposure

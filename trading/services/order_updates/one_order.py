@@ -1,0 +1,109 @@
+"""One update moves one order: its steps, its fills, its schedule of look-ups."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from trading.domain.order_progress import Step, counted_quantity, observe, take_steps
+from trading.domain.order_states import TERMINAL_STATES, OrderState, OrderTrigger
+from trading.domain.reasons import ReasonCode
+from trading.domain.resolution import working_delay
+from trading.models import Order
+from trading.services.order_updates.holdings import take_fill, target_moves
+from trading.services.order_updates.work import OrderUpdate, Work
+
+EXIT_RETRY_DELAY = timedelta(seconds=1)
+CANCEL_DELAY = timedelta(seconds=2)
+"""A cancellation is asked for again this soon, however long the order has been on the book."""
+
+
+def apply_update(work: Work, order: Order, update: OrderUpdate) -> None:
+    before = OrderState(order.state)
+    counted_before = counted_quantity(before, order.quantity, order.filled_quantity)
+    if update.snapshot is not None:
+        steps, check_at = _observed(work, order, update)
+    else:
+        assert update.trigger is not None
+        steps, _ = take_steps(before, [update.trigger])
+        check_at = update.check_at
+    after = steps[-1].to_state if steps else before
+    order.state = after
+    order.check_at = check_at
+    order.checks += 1
+    order.version += 1
+    if update.venue_order_id:
+        order.venue_order_id = update.venue_order_id
+    if update.misses is not None:
+        order.misses = update.misses
+    if update.watch_until is not None:
+        order.watch_until = update.watch_until
+    if update.reason is not None:
+        order.reason_code = update.reason.code
+        order.reason_params = update.reason.params
+    elif before is OrderState.UNKNOWN and after is not OrderState.UNKNOWN:
+        order.reason_code, order.reason_params = "", {}
+    accepting = {OrderTrigger.ACCEPT, OrderTrigger.PARTIAL_FILL, OrderTrigger.FILL}
+    if order.acknowledged_at is None and any(step.trigger in accepting for step in steps):
+        order.acknowledged_at = work.now
+    target_moves(work, order, counted_before, after)
+    if after in TERMINAL_STATES and before not in TERMINAL_STATES:
+        order.finished_at = work.now
+        work.finished.append(order)
+        _schedule_exit_retry(work, order, update)
+    work.changed_orders.add(order.pk)
+    _record_steps(work, order, steps, update)
+
+
+def _observed(
+    work: Work, order: Order, update: OrderUpdate
+) -> tuple[tuple[Step, ...], datetime | None]:
+    snapshot = update.snapshot
+    assert snapshot is not None
+    if snapshot.venue_order_id:
+        order.venue_order_id = snapshot.venue_order_id
+    filled_before = order.filled_quantity
+    for fill in update.fills:
+        take_fill(work, order, fill)
+    progress = observe(
+        state=OrderState(order.state),
+        quantity=order.quantity,
+        filled_before=filled_before,
+        filled_now=order.filled_quantity,
+        venue_state=snapshot.state,
+        venue_filled=snapshot.filled_quantity,
+    )
+    if progress.state is OrderState.CANCELLED and not order.reason_code:
+        order.reason_code = ReasonCode.CANCELLED_BY_VENUE
+        order.reason_params = {"source": snapshot.cancel_source}
+    done = progress.state in TERMINAL_STATES and not progress.fills_missing
+    delay = working_delay(order.checks)
+    if order.cancel_requested_at is not None:
+        delay = min(delay, CANCEL_DELAY)
+    return progress.steps, None if done else work.now + delay
+
+
+def _schedule_exit_retry(work: Work, order: Order, update: OrderUpdate) -> None:
+    """A refused exit whose refusal will pass is due again; a lost one, when it is proven lost."""
+    if order.state == OrderState.REJECTED and update.details.get("retry") and not order.is_entry:
+        order.check_at = work.now + EXIT_RETRY_DELAY * order.attempt
+
+
+def _record_steps(work: Work, order: Order, steps: tuple[Step, ...], update: OrderUpdate) -> None:
+    details = dict(update.details)
+    if update.reason is not None:
+        details["reason"] = update.reason.code
+        details.update(update.reason.params)
+    for step in steps:
+        if step.from_state is step.to_state and step.trigger is not OrderTrigger.PARTIAL_FILL:
+            continue
+        work.events.append(
+            {
+                "tenant_id": order.tenant_id,
+                "order_id": order.pk,
+                "kind": step.trigger,
+                "from_state": step.from_state,
+                "to_state": step.to_state,
+                "details": details,
+                "occurred_at": work.now,
+            }
+        )

@@ -1,0 +1,195 @@
+"""What a call changed, written: rows, events for each audience, wake-ups for the next step."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from customers.bulk_rows import rows_insert, rows_update
+from customers.services.events import (
+    EventDraft,
+    customer_audience,
+    events_record,
+    staff_audience,
+)
+from customers.wakeup import wake_on_commit
+from trading.domain.order_states import LIVE_STATES, TERMINAL_STATES, OrderState
+from trading.models import CopiedPosition, Fill, Intent, Order, OrderEvent, Trade
+from trading.services.order_updates.work import Work
+
+_ORDER_FIELDS = (
+    "state",
+    "reason_code",
+    "reason_params",
+    "venue_order_id",
+    "filled_quantity",
+    "average_price",
+    "acknowledged_at",
+    "finished_at",
+    "check_at",
+    "checks",
+    "misses",
+    "watch_until",
+    "version",
+)
+_COPIED_FIELDS = (
+    "target",
+    "filled",
+    "average_entry_price",
+    "realised_pnl",
+    "fees",
+    "opened_at",
+    "entered_quantity",
+    "entered_value",
+    "exited_quantity",
+    "exited_value",
+    "round_trip_pnl",
+    "round_trip_fees",
+    "version",
+    "changed_at",
+)
+_INTENT_FIELDS = ("status", "reason_code", "reason_params", "finished_at")
+
+
+def intent_status(state: str, filled: Decimal) -> str:
+    """The intent's status for its latest order's state."""
+    if state in LIVE_STATES:
+        if state == OrderState.UNKNOWN:
+            return Intent.Status.UNKNOWN
+        return Intent.Status.PARTIAL if filled else Intent.Status.WORKING
+    if state == OrderState.CANCELLED:
+        return Intent.Status.PARTIAL if filled else Intent.Status.CANCELLED
+    return {
+        OrderState.FILLED: Intent.Status.FILLED,
+        OrderState.REJECTED: Intent.Status.REJECTED,
+        OrderState.NOT_PLACED: Intent.Status.NOT_PLACED,
+        OrderState.EXPIRED: Intent.Status.EXPIRED,
+    }[OrderState(state)]
+
+
+def store(tenant_id: str, work: Work) -> None:
+    orders = [work.orders[pk] for pk in sorted(work.changed_orders)]
+    rows_insert(Fill, work.fills)
+    rows_update(
+        Order,
+        {order.pk: {name: getattr(order, name) for name in _ORDER_FIELDS} for order in orders},
+        _ORDER_FIELDS,
+    )
+    rows_insert(OrderEvent, work.events)
+    for key in work.changed_positions:
+        work.positions[key].version += 1
+        work.positions[key].changed_at = work.now
+    rows_update(
+        CopiedPosition,
+        {
+            row.pk: {name: getattr(row, name) for name in _COPIED_FIELDS}
+            for row in (work.positions[key] for key in sorted(work.changed_positions))
+        },
+        _COPIED_FIELDS,
+    )
+    Trade.objects.bulk_create(work.trades, batch_size=500)
+    changed = _store_intents(work, orders)
+    events_record(_event_drafts(tenant_id, work, changed))
+    _wake_what_follows(tenant_id, work)
+
+
+def _store_intents(work: Work, orders: Sequence[Order]) -> list[Order]:
+    """Intents follow their latest order; returns the orders whose intents changed."""
+    changes: dict[str, dict[str, Any]] = {}
+    changed = []
+    for order in orders:
+        intent = order.intent
+        status = intent_status(order.state, order.filled_quantity)
+        done = order.state in TERMINAL_STATES
+        values = {
+            "status": status,
+            "reason_code": order.reason_code,
+            "reason_params": order.reason_params,
+            "finished_at": (intent.finished_at or work.now) if done else None,
+        }
+        if any(getattr(intent, name) != value for name, value in values.items()):
+            changes[intent.pk] = values
+            changed.append(order)
+    rows_update(Intent, changes, _INTENT_FIELDS)
+    return changed
+
+
+def _event_drafts(tenant_id: str, work: Work, orders: Sequence[Order]) -> list[EventDraft]:
+    drafts = []
+    rows_of_signal: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for order in orders:
+        status = intent_status(order.state, order.filled_quantity)
+        rows_of_signal[order.signal_id].append(
+            {
+                "intent": order.intent_id,
+                "order": order.pk,
+                "account": order.account_id,
+                "status": status,
+                "reason_code": order.reason_code,
+            }
+        )
+        drafts.append(
+            EventDraft(
+                tenant_id,
+                customer_audience(order.customer_id),
+                "order.changed",
+                {
+                    "order": order.pk,
+                    "intent": order.intent_id,
+                    "account": order.account_id,
+                    "symbol": order.symbol,
+                    "side": order.side,
+                    "status": status,
+                    "quantity": format(order.quantity, "f"),
+                    "filled": format(order.filled_quantity, "f"),
+                    "average_price": (
+                        None if order.average_price is None else format(order.average_price, "f")
+                    ),
+                    "reason_code": order.reason_code,
+                    "reason_params": order.reason_params,
+                },
+            )
+        )
+    for signal_id, rows in rows_of_signal.items():
+        drafts.append(
+            EventDraft(
+                tenant_id,
+                staff_audience(tenant_id),
+                "signal.rows",
+                {"signal": signal_id, "rows": rows},
+            )
+        )
+    return drafts
+
+
+def _wake_what_follows(tenant_id: str, work: Work) -> None:
+    """Hints only; sweepers find the same rows."""
+    signal_ids = {order.signal_id for order in work.finished if order.signal_id}
+    for signal_id in signal_ids:
+        wake_on_commit("trading.tasks.signal_settle", signal_id=signal_id, tenant_id=tenant_id)
+    closed = {
+        (order.signal_id, order.subscription_id)
+        for order in work.finished
+        if not order.is_entry and order.signal_id and order.subscription_id
+    }
+    if closed:
+        waiting = list(
+            Order.objects.for_tenant(tenant_id)
+            .filter(
+                signal_id__in={pair[0] for pair in closed},
+                subscription_id__in={pair[1] for pair in closed},
+                wave=1,
+                state=OrderState.READY,
+            )
+            .values_list("pk", flat=True)
+        )
+        if waiting:
+            wake_on_commit("trading.tasks.orders_submit", order_ids=waiting, tenant_id=tenant_id)
+    if work.filled_accounts:
+        wake_on_commit(
+            "trading.tasks.accounts_refresh",
+            account_ids=sorted(work.filled_accounts),
+            tenant_id=tenant_id,
+        )
