@@ -20,7 +20,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FullResultSet
-from django.db import connection, models
+from django.db import NotSupportedError, connection, models
 from django.db.backends.signals import connection_created
 from django.db.models.expressions import Expression
 from django.db.models.signals import post_migrate, pre_migrate
@@ -130,7 +130,7 @@ class TenantQuerySet(models.QuerySet):
 
     def bulk_update(self, *args: Any, **kwargs: Any) -> Any:
         # Slow (PERFORMANCE) and destructive on encrypted fields (STACK P2).
-        raise NotImplementedError("bulk_update is not used here; write one UPDATE.")
+        raise NotSupportedError("bulk_update is refused here; use customers.bulk_rows.rows_update.")
 
 
 class TenantManager(models.Manager.from_queryset(TenantQuerySet)):  # type: ignore[misc]
