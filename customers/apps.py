@@ -1,4 +1,7 @@
+import os
+
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 
@@ -7,6 +10,12 @@ class CustomersConfig(AppConfig):
     verbose_name = _("Customers")
 
     def ready(self) -> None:
+        from customers.failpoints import arm
         from customers.tenancy import install_tripwire
 
         install_tripwire()
+        arm(
+            os.environ.get("FAILPOINTS", ""),
+            seed=os.environ.get("FAILPOINTS_SEED", ""),
+            allowed=settings.FAILPOINTS_ALLOWED,
+        )

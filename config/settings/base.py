@@ -191,6 +191,11 @@ def channel_layer_from(redis_url: str) -> dict[str, Any]:
 # Into how many parts a small fan-out is cut: the number of worker processes that send orders.
 FANOUT_WORKERS = env.number("FANOUT_WORKERS", default=2)
 
+# --- failpoints ---------------------------------------------------------------------------
+
+# Whether FAILPOINTS in the environment may end processes (customers/failpoints.py): chaos tests.
+FAILPOINTS_ALLOWED = False
+
 # --- venues -------------------------------------------------------------------------------
 
 # Each venue: the adapter that speaks its protocol and, when it is not the real one, its address.

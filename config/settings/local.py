@@ -26,6 +26,7 @@ def _kept(name: str, make: Callable[[], str]) -> str:
 
 
 DEBUG = env.flag("DEBUG", default=False)
+FAILPOINTS_ALLOWED = True  # `make chaos` runs on these settings
 SECRET_KEY = env.text("SECRET_KEY", default="") or _kept(
     "secret_key", lambda: secrets.token_urlsafe(64)
 )

@@ -26,6 +26,7 @@ from config.settings.base import (
 from config.settings.paths import socket_path
 
 DEBUG = False
+FAILPOINTS_ALLOWED = True
 SECRET_KEY = "only-for-tests-" + "x" * 50
 # Fixed, because the processes that a test starts must read what the test wrote.
 FIELD_ENCRYPTION_KEY = ["b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMzI="]

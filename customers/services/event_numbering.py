@@ -14,6 +14,7 @@ from datetime import timedelta
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from customers.domain.event_wire import NumberedEvent
+from customers.failpoints import failpoint
 from customers.models import AudienceCounter, Event
 from customers.services.leases import lease_renew
 from customers.signals import event_relayed
@@ -37,6 +38,7 @@ def events_number(
         numbered = _with_sequences(waiting)
         _store(numbered)
         _hand_on(numbered)
+        failpoint("relay.before_commit")
     return numbered
 
 

@@ -16,6 +16,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.models import Max
 from django.utils import timezone
 
+from customers.failpoints import failpoint
 from customers.models import Event
 from customers.services.event_numbering import BATCH_LIMIT, events_number
 from customers.services.event_push import EventPusher
@@ -100,7 +101,9 @@ class Relay:
             lease_name=LEASE_NAME, lease_holder=self.holder, lease_lifetime=LEASE_LIFETIME
         )
         if events:
+            failpoint("relay.numbered")
             self._pusher.push(events)
+            failpoint("relay.pushed")
             self._busy_until = time.monotonic() + BUSY_FOR_SECONDS
         self._pusher.settle()
         if len(events) >= BATCH_LIMIT:

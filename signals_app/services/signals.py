@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 
 from customers.deadlocks import retry_on_deadlock
+from customers.failpoints import failpoint
 from customers.models import Tenant
 from customers.services.events import EventDraft, events_record, staff_audience
 from customers.tenancy import tenant_scope
@@ -89,6 +90,7 @@ def _store_once(signal: Signal) -> tuple[Signal, bool]:
             signal.save(force_insert=True)
             events_record([_accepted_event(signal)])
             signal_accepted.send(sender=Signal, trading_signal=signal)
+            failpoint("signal.before_commit")
     except IntegrityError:
         stored = _stored(signal)
         if stored is None:
@@ -100,6 +102,7 @@ def _store_once(signal: Signal) -> tuple[Signal, bool]:
                 status=409,
             ) from None
         return stored, False
+    failpoint("signal.committed")
     return signal, True
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from customers.bulk_rows import rows_upsert
 from customers.deadlocks import retry_on_deadlock
+from customers.failpoints import failpoint
 from customers.models import Credential, ExchangeAccount
 from customers.services.events import EventDraft, customer_audience, events_record
 from trading.domain.reasons import Reason, ReasonCode
@@ -74,6 +75,7 @@ def accounts_refresh(*, tenant_id: str, account_ids: Sequence[str], check: bool 
     asking = [_ask(account, opened_keys[account.pk], check) for account in askable]
     asked = 0
     for reports in run_batches(asking, timeout_seconds=TIMEOUT_SECONDS):
+        failpoint("accounts.answered")
         _take(tenant_id, reports)
         asked += len(reports)
     return asked

@@ -14,6 +14,7 @@ from django.utils import timezone
 from customers.bulk_rows import rows_update
 from customers.deadlocks import retry_on_deadlock
 from customers.domain.ids import new_id
+from customers.failpoints import failpoint
 from customers.wakeup import wake_on_commit
 from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.domain.resolution import WATCH_AFTER, WATCH_INTERVAL
@@ -62,6 +63,7 @@ def exit_try_again(*, tenant_id: str, order_id: str) -> Order | None:
         logger.warning("exit %s cannot be tried again yet: %s", failed.pk, error)
         _try_later(failed)
         return None
+    failpoint("exit_retry.asked")
     return retry_on_deadlock(lambda: _next_attempt(tenant_id, order_id, facts))
 
 
@@ -150,6 +152,7 @@ def _next_attempt(tenant_id: str, order_id: str, facts: _Facts) -> Order | None:
     )
     _stop_retrying(failed)
     wake_on_commit("trading.tasks.orders_submit", order_ids=[order.pk], tenant_id=tenant_id)
+    failpoint("exit_retry.before_commit")
     logger.info("exit %s is tried again as %s", failed.pk, order.pk)
     return order
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from django.db.models import F
 from django.utils import timezone
 
+from customers.failpoints import failpoint
 from trading.domain.order_states import LIVE_STATES, OrderState, OrderTrigger
 from trading.domain.reasons import Reason, ReasonCode
 from trading.domain.resolution import (
@@ -61,6 +62,7 @@ def orders_check(*, tenant_id: str, order_ids: Sequence[str]) -> int:
     due = _claim(tenant_id, order_ids)
     if not due:
         return 0
+    failpoint("checks.claimed")
     _cancel_unsent(tenant_id, due)
     _try_again(tenant_id, [order for order in due if order.state == OrderState.REJECTED])
     for looks in _look_up(tenant_id, [order for order in due if _is_at_venue(order)]):
@@ -77,6 +79,7 @@ def _learn(tenant_id: str, looks: Sequence[_Look]) -> None:
             logger.error("order %s: %s is not listed any more", look.order.pk, look.order.symbol)
             continue
         updates.append(_conclude(look, timezone.now()))
+    failpoint("checks.answered")
     order_updates_apply(tenant_id=tenant_id, updates=updates, instruments=instruments)
     absent = {u.order_id for u in updates if u.trigger is OrderTrigger.FIND_ABSENT}
     orders = [look.order for look in looks if look.order.pk in absent]
@@ -182,6 +185,7 @@ async def _ask_to_cancel(order: Order, credentials: Credentials) -> None:
         )
     except VenueError as error:
         logger.info("cancelling %s: %s", order.pk, error)
+    failpoint("cancel.sent")
 
 
 def _past_deadline(order: Order) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from customers.domain.ids import new_id
+from customers.failpoints import failpoint
 from customers.wakeup import wake_on_commit
 from trading.domain.order_states import OrderState
 from trading.models import Intent, Order, OrderEvent
@@ -74,5 +75,6 @@ def overtaken_fill_exit(
         details={"repairs": entry.pk},
         occurred_at=now,
     )
+    failpoint("repair.before_commit")
     wake_on_commit("trading.tasks.orders_submit", order_ids=[order.pk], tenant_id=entry.tenant_id)
     return order

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from customers.deadlocks import retry_on_deadlock
+from customers.failpoints import failpoint
 from signals_app.models import Signal
 from trading.domain.planning import Leg, Plan, plan_follower
 from trading.domain.reasons import Reason, ReasonCode
@@ -59,12 +60,14 @@ def shard_plan(context: ShardContext) -> Iterator[list[OutgoingOrder]]:
     The orders are CLAIMED for the caller. Followers that have an intent for this signal already
     are left alone, so a second run only does what is missing.
     """
+    failpoint("shard.claimed")
     shard = context.shard
     rows = follower_rows(shard)
     rows = _rotated(rows, shard.signal_id)
     for start, end in _chunks(len(rows)):
         chunk = rows[start:end]
         orders = retry_on_deadlock(partial(_plan_chunk, context, chunk))
+        failpoint("chunk.committed")
         if orders:
             yield orders
     SignalShard.objects.for_tenant(shard.tenant_id).filter(
@@ -123,7 +126,9 @@ def _plan_chunk(context: ShardContext, followers: Sequence[FollowerRow]) -> list
                 instruction = instruction_at(instruction, follower.terms.leverage)
             plan = plan_follower(instruction, follower)
             writer.add(row, position, plan, market, follower)
-        return writer.store()
+        orders = writer.store()
+        failpoint("chunk.before_commit")
+        return orders
 
 
 def _unplannable(

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from customers.failpoints import failpoint
 from customers.services.events import EventDraft, events_record, staff_audience
 from customers.wakeup import wake_on_commit
 from signals_app.models import Signal
@@ -41,6 +42,7 @@ def signal_dispatch(*, signal_id: str, tenant_id: str) -> int:
     """
     if not _claim(signal_id, tenant_id):
         return 0
+    failpoint("dispatch.claimed")
     signal = Signal.objects.for_tenant(tenant_id).get(pk=signal_id)
     now = timezone.now()
     strategies = (
@@ -83,6 +85,8 @@ def signal_dispatch(*, signal_id: str, tenant_id: str) -> int:
             wake_on_commit("trading.tasks.shard_run", shard_id=shard_id, tenant_id=tenant_id)
         if not shards:
             wake_on_commit("trading.tasks.signal_settle", signal_id=signal_id, tenant_id=tenant_id)
+        failpoint("dispatch.before_commit")
+    failpoint("dispatch.committed")
     return len(shards)
 
 
@@ -131,6 +135,7 @@ def signal_settle(*, signal_id: str, tenant_id: str) -> bool:
         )
         signal.status, signal.done_at = Signal.Status.DONE, now
         fanout_settled.send(sender=Signal, trading_signal=signal)
+        failpoint("settle.before_commit")
     return True
 
 

@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from customers.deadlocks import retry_on_deadlock
+from customers.failpoints import failpoint
 from trading.domain.order_states import InvalidTransitionError
 from trading.models import CopiedPosition, Fill, Order
 from trading.services.order_updates.one_order import apply_update
@@ -34,6 +35,7 @@ def order_updates_apply(
         return
     try:
         retry_on_deadlock(lambda: _apply_all(tenant_id, updates, instruments))
+        failpoint("updates.committed")
     except (OperationalError, InterfaceError):
         raise  # the database, not an update
     except Exception:
@@ -62,6 +64,7 @@ def _apply_all(
         except InvalidTransitionError as error:
             logger.error("order %s: %s", order.pk, error)
     store(tenant_id, work)
+    failpoint("updates.before_commit")
 
 
 def _load(

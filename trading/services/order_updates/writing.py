@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from customers.bulk_rows import rows_insert, rows_update
+from customers.failpoints import failpoint
 from customers.services.events import (
     EventDraft,
     customer_audience,
@@ -72,6 +73,7 @@ def intent_status(state: str, filled: Decimal) -> str:
 def store(tenant_id: str, work: Work) -> None:
     orders = [work.orders[pk] for pk in sorted(work.changed_orders)]
     rows_insert(Fill, work.fills)
+    failpoint("updates.fills_written")
     rows_update(
         Order,
         {order.pk: {name: getattr(order, name) for name in _ORDER_FIELDS} for order in orders},

@@ -11,6 +11,7 @@ from datetime import timedelta
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from customers.failpoints import failpoint
 from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.models import Order
 from trading.services.outgoing import outgoing_of
@@ -56,6 +57,7 @@ def orders_submit(*, tenant_id: str, order_ids: Sequence[str]) -> int:
     claimed_by = claimant()
     claimed = orders_claim(tenant_id=tenant_id, order_ids=order_ids, claimed_by=claimed_by)
     if claimed:
+        failpoint("orders.claimed")
         rows = Order.objects.for_tenant(tenant_id).filter(pk__in=claimed).select_related("account")
         sender = OrderSender(tenant_id, claimed_by)
         # Exits first.

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from customers.bulk_rows import rows_insert, rows_upsert
+from customers.failpoints import failpoint
 from customers.models import ExchangeAccount
 from customers.wakeup import wake
 from trading.domain.order_states import OrderState, OrderTrigger
@@ -136,6 +137,8 @@ class OrderSender:
                     for job in jobs
                 ],
             )
+            failpoint("orders.before_marked_sending")
+        failpoint("orders.marked_sending")
         deadline_ms = int((now + DEADLINE).timestamp() * 1000)
         return [replace(job, deadline_ms=deadline_ms) for job in jobs]
 
@@ -166,7 +169,9 @@ class OrderSender:
             for answer in answers
             if answer.placement.result is PlacementResult.ACCEPTED
         }
+        failpoint("orders.answered")
         written = acknowledgements_apply(tenant_id=self.tenant_id, venue_order_ids=accepted)
+        failpoint("orders.acknowledged")
         now = timezone.now()
         self._apply(
             [update_for(answer, now) for answer in answers if answer.job.order.id not in written]
@@ -187,6 +192,7 @@ class OrderSender:
     def _take_prepared(self, prepared: Sequence[Prepared]) -> None:
         done = [item.job for item in prepared if item.error is None]
         self._remember_leverage(done)
+        failpoint("orders.prepared")
         ready: list[Job] = []
         refused: list[OrderUpdate] = []
         for item in prepared:

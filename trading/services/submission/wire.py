@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from customers.failpoints import failpoint
 from trading.services.outgoing import OutgoingOrder
 from venues.domain.types import (
     Credentials,
@@ -105,6 +106,7 @@ async def send_all(venue: str, jobs: Sequence[Job], news: News) -> None:
 async def _send_one(venue: str, job: Job, news: News) -> None:
     """Always puts exactly one answer: whatever fails here must not lose the order."""
     try:
+        failpoint("orders.leaving")
         placement = await gateway_for(venue).place_order(job.credentials, request_for(job))
     except Exception as error:
         # Unknown is the safe name for whatever it was: it will be looked up.
