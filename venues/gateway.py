@@ -23,14 +23,16 @@ from venues.domain.types import (
 
 
 class Gateway(Protocol):
-    """Coroutines run on the process's venue loop (venues.runtime). None retries by itself.
+    """Coroutines run on the process's venue loop (venues.runtime).
 
-    Every method but `place_order` and `find_order` raises VenueError; those two report what
-    they learnt, because for them an unclear answer is an answer.
+    What changes something at the venue is sent once; `find_order`, `search_order` and
+    `order_fills` ask again when nothing was answered. Every method but `place_order`,
+    `find_order` and `search_order` raises VenueError; those three report what they learnt,
+    because for them an unclear answer is an answer.
     """
 
-    async def load_instruments(self) -> dict[str, Instrument]:
-        """All live and dead instruments by unified symbol."""
+    async def load_instruments(self, *, max_age_seconds: float = 0) -> dict[str, Instrument]:
+        """All live and dead instruments by unified symbol; from memory when it is younger."""
 
     async def last_price(self, symbol: str) -> Decimal: ...
 

@@ -22,7 +22,7 @@ from trading.domain.resolution import (
     working_delay,
 )
 from trading.schedule import SCHEDULE
-from venues.okx import LOOKUP_ATTEMPTS
+from venues.okx.transport import LOOKUP_ATTEMPTS
 
 SENT = datetime(2026, 1, 1, tzinfo=UTC)
 DEADLINE = SENT + timedelta(seconds=4)

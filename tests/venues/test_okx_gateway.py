@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from customers.domain.ids import new_id
-from venues import markets, okx, runtime
+from venues import markets, runtime
 from venues.domain.types import (
     Credentials,
     LookupResult,
@@ -20,6 +20,7 @@ from venues.domain.types import (
     VenueErrorKind,
 )
 from venues.gateway import Gateway
+from venues.okx import transport
 
 SYMBOL = "BTC/USDT:USDT"
 
@@ -163,7 +164,7 @@ def test_keys_never_show_in_text(paper_exchange: Any) -> None:
 def test_a_search_and_the_fills_of_an_order_read_every_page(
     gateway: Gateway, paper_exchange: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(okx, "PAGE_ROWS", 2)
+    monkeypatch.setattr(transport, "PAGE_ROWS", 2)
     credentials = _credentials(paper_exchange.account(usdt="100000000"))
     sent_at_ms = int(time.time() * 1000)
     deep = _request(quantity=Decimal(1_000))
@@ -186,8 +187,8 @@ def test_a_search_and_the_fills_of_an_order_read_every_page(
 def test_an_endless_list_proves_no_absence(
     gateway: Gateway, paper_exchange: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(okx, "PAGE_ROWS", 1)
-    monkeypatch.setattr(okx, "MAX_PAGES", 3)
+    monkeypatch.setattr(transport, "PAGE_ROWS", 1)
+    monkeypatch.setattr(transport, "MAX_PAGES", 3)
     credentials = _credentials(paper_exchange.account())
     for _ in range(4):
         runtime.run(gateway.place_order(credentials, _request()))

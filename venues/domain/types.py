@@ -150,7 +150,6 @@ class OrderSnapshot:
     quantity: Decimal
     filled_quantity: Decimal
     average_price: Decimal | None
-    updated_at_ms: int
     cancel_source: str = ""
 
 
@@ -198,7 +197,6 @@ class AccountConfig:
     """What the venue says of the account and of the key that asked."""
 
     uid: str
-    account_level: str
     position_mode: Literal["net", "long_short"]
     permissions: frozenset[str]
     ip_restricted: bool

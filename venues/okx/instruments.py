@@ -1,0 +1,109 @@
+"""The venue's instruments, loaded by ccxt; amounts from OKX's own text, never ccxt's floats."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+import ccxt.async_support as ccxt_async
+
+from venues.domain.types import Instrument, InstrumentKind, VenueError, VenueErrorKind
+from venues.okx.parsing import decimal_of
+
+_TYPES = ("SPOT", "SWAP")
+
+
+class InstrumentList:
+    """What this gateway last loaded. Callers that come while a load is under way share it: the
+    public limit is per address."""
+
+    def __init__(self, ccxt_config: dict[str, Any]) -> None:
+        self._ccxt_config = ccxt_config
+        self._by_symbol: dict[str, Instrument] = {}
+        self._symbols: dict[str, str] = {}
+        self._loaded_at = 0.0
+        self._loading: asyncio.Task[dict[str, Instrument]] | None = None
+
+    async def load(self, *, max_age_seconds: float) -> dict[str, Instrument]:
+        """All by unified symbol, asked for again when older. Raises VenueError."""
+        if self._by_symbol and time.monotonic() - self._loaded_at < max_age_seconds:
+            return self._by_symbol
+        if self._loading is None or self._loading.done():
+            self._loading = asyncio.create_task(self._load())
+        return await asyncio.shield(self._loading)
+
+    async def _load(self) -> dict[str, Instrument]:
+        loaded = {item.symbol: item for item in await _ask(self._ccxt_config)}
+        self._by_symbol = loaded
+        self._symbols = {item.venue_symbol: item.symbol for item in loaded.values()}
+        self._loaded_at = time.monotonic()
+        return loaded
+
+    async def ensure_loaded(self) -> None:
+        if not self._by_symbol:
+            await self.load(max_age_seconds=0)
+
+    async def of(self, symbol: str) -> Instrument:
+        """Raises VenueError, REFUSED when it is not listed."""
+        await self.ensure_loaded()
+        found = self._by_symbol.get(symbol)
+        if found is None:
+            raise VenueError(VenueErrorKind.REFUSED, message=f"{symbol} is not listed")
+        return found
+
+    def symbol(self, venue_symbol: str) -> str:
+        """The unified symbol, or the venue's own of what is not listed."""
+        return self._symbols.get(venue_symbol, venue_symbol)
+
+
+async def _ask(ccxt_config: dict[str, Any]) -> list[Instrument]:
+    client = ccxt_async.okx(ccxt_config)
+    try:
+        found = await client.load_markets()
+    except ccxt.BaseError as error:
+        raise VenueError(VenueErrorKind.UNAVAILABLE, message=str(error)[:200]) from error
+    finally:
+        await client.close()
+    instruments = map(_instrument, found.values())
+    return [item for item in instruments if item is not None]
+
+
+def instrument_type(instrument: Instrument) -> str:
+    """OKX's instType."""
+    return "SPOT" if instrument.kind is InstrumentKind.SPOT else "SWAP"
+
+
+def _instrument(market: dict[str, Any]) -> Instrument | None:
+    info = market.get("info") or {}
+    if info.get("instType") not in _TYPES:
+        return None
+    lot, tick, minimum = (decimal_of(info.get(key)) for key in ("lotSz", "tickSz", "minSz"))
+    if not lot or not tick or not minimum:
+        return None  # announced but not yet tradable
+    if market["spot"]:
+        kind, contract_size = InstrumentKind.SPOT, Decimal(1)
+    else:
+        kind = InstrumentKind.LINEAR if market["linear"] else InstrumentKind.INVERSE
+        contract_size = decimal_of(info.get("ctVal")) or Decimal(0)
+        if contract_size <= 0:
+            return None
+    return Instrument(
+        symbol=market["symbol"],
+        venue_symbol=info["instId"],
+        kind=kind,
+        base=market["base"],
+        quote=market["quote"],
+        settle=market["settle"] or market["quote"],
+        contract_size=contract_size,
+        lot=lot,
+        tick=tick,
+        min_size=minimum,
+        # Of spot, OKX states it in USDT, which is no native quantity.
+        max_market_size=None if market["spot"] else decimal_of(info.get("maxMktSz")),
+        max_limit_size=decimal_of(info.get("maxLmtSz")),
+        max_leverage=decimal_of(info.get("lever")) or Decimal(1),
+        is_live=info.get("state") == "live",
+    )

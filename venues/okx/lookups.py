@@ -1,0 +1,71 @@
+"""Looking one order up, and what the answers prove. A failed or odd answer proves nothing."""
+
+from __future__ import annotations
+
+from venues.domain.types import Credentials, Lookup, LookupResult, VenueError
+from venues.okx.instruments import InstrumentList, instrument_type
+from venues.okx.parsing import SymbolOf, order_snapshot
+from venues.okx.transport import OkxTransport, Row
+
+SEARCH_MARGIN_MS = 120_000
+"""A search looks back from the time of sending by more than clocks may differ."""
+
+_ORDER_UNKNOWN = "51603"
+
+
+async def find(
+    transport: OkxTransport,
+    instruments: InstrumentList,
+    credentials: Credentials,
+    symbol: str,
+    client_order_id: str,
+) -> Lookup:
+    try:
+        found = await instruments.of(symbol)
+        query = {"instId": found.venue_symbol, "clOrdId": client_order_id}
+        rows = await transport.read_for_proof(credentials, "trade/order", query)
+    except VenueError as error:
+        if error.code == _ORDER_UNKNOWN:
+            return Lookup(LookupResult.ABSENT)
+        return Lookup(LookupResult.NO_EVIDENCE, detail=str(error))
+    lookup = _match(rows, client_order_id, instruments.symbol)
+    return lookup or Lookup(LookupResult.NO_EVIDENCE, detail="an answer without the order")
+
+
+async def search(
+    transport: OkxTransport,
+    instruments: InstrumentList,
+    credentials: Credentials,
+    symbol: str,
+    client_order_id: str,
+    since_ms: int | None,
+) -> Lookup:
+    try:
+        found = await instruments.of(symbol)
+        query = {"instType": instrument_type(found), "instId": found.venue_symbol}
+        recent = {**query}
+        if since_ms is not None:
+            recent["begin"] = str(since_ms - SEARCH_MARGIN_MS)
+        reads = (("trade/orders-pending", query), ("trade/orders-history", recent))
+        for path, params in reads:
+            rows = await transport.read_pages(credentials, path, params, "ordId")
+            lookup = _match(rows, client_order_id, instruments.symbol)
+            if lookup is not None:
+                return lookup
+        fills = await transport.read_pages(credentials, "trade/fills", recent, "billId")
+    except VenueError as error:
+        return Lookup(LookupResult.NO_EVIDENCE, detail=str(error))
+    if any(row.get("clOrdId") == client_order_id for row in fills):
+        return Lookup(LookupResult.NO_EVIDENCE, detail="fills exist, the order does not yet")
+    return Lookup(LookupResult.ABSENT)
+
+
+def _match(rows: list[Row], client_order_id: str, symbol_of: SymbolOf) -> Lookup | None:
+    """None when no row is about this order."""
+    for row in rows:
+        if isinstance(row, dict) and row.get("clOrdId") == client_order_id:
+            snapshot = order_snapshot(row, symbol_of)
+            if snapshot is None:
+                return Lookup(LookupResult.NO_EVIDENCE, detail="unreadable order")
+            return Lookup(LookupResult.FOUND, order=snapshot)
+    return None
