@@ -4,6 +4,8 @@ PYTHON ?= python3
 PORT ?= 8000
 ARGS ?=
 N ?=
+INTENTS ?=
+SEED ?=
 TEST_DATABASE_URL ?= mysql://root@127.0.0.1:3306/tandem
 TEST_REDIS_URL ?= redis://127.0.0.1:6379/9
 
@@ -22,7 +24,7 @@ LOCK = $(UV) pip compile --quiet --generate-hashes --no-header --universal --pyt
 	--no-emit-index-url --no-emit-find-links $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset smoke test test-services lint format messages vendor-assets lock bench-fanout bench-paper clean
+.PHONY: help setup demo demo-reset smoke test test-services lint format messages vendor-assets lock bench-fanout bench-paper chaos clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -118,6 +120,11 @@ bench-fanout: .venv/.dev ## One webhook to N=1000 accounts through the real stac
 
 bench-paper: .venv/.dev ## How many orders a second the paper exchange itself can take
 	@$(RUN) -m tests.bench.paper $(ARGS)
+
+# --- break -----------------------------------------------------------------------------------
+
+chaos: .venv/.dev ## Random signals while workers die and the exchange fails; compare the books (INTENTS=10000, SEED=, DATABASE_URL= an empty one)
+	@$(RUN) -W ignore -m tests.chaos --intents $(or $(INTENTS),10000) --seed $(or $(SEED),0) $(ARGS)
 
 clean: ## Remove caches and state; keeps .venv
 	rm -rf var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

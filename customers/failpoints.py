@@ -1,7 +1,9 @@
 """Named places at which a test may let this process die, as `kill -9` would let it die there.
 
-    FAILPOINTS="orders.marked_sending=0.02 chunk.committed=#3"   (a chance, or the third pass)
+    FAILPOINTS="orders.marked_sending=0.02 chunk.committed=#3 *=0.001"
     FAILPOINTS_SEED=7
+
+A chance at each pass, or the third pass; the first rule whose pattern matches decides.
 
 Unarmed, a failpoint is one look at an empty dictionary. Only settings with FAILPOINTS_ALLOWED
 take the variable at all; with any others the process refuses to start.
@@ -72,6 +74,7 @@ def _pass(name: str) -> None:
             # Past all buffers and handlers: nothing of this process runs after this line.
             os.write(2, f"{MARK} {name}\n".encode())
             os._exit(EXIT_CODE)
+        return
 
 
 def _chance() -> float:

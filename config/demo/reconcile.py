@@ -190,6 +190,8 @@ def _compare_positions(positions: Iterable[BookedPosition], ledger: Sequence[Row
         ours[position.api_key, inst_id(position.symbol)] += position.held
     for row in ledger:
         signed = Decimal(row["fillSz"]) * (1 if row["side"] == "buy" else -1)
+        if row["feeCcy"] == row["instId"].partition("-")[0] and "-SWAP" not in row["instId"]:
+            signed += Decimal(row["fee"] or 0)  # coins pay the fee of their own purchase
         theirs[row["apiKey"], row["instId"]] += signed
     return [
         f"account {key[0]} holds {ours[key]} {key[1]} here, {theirs[key]} by the ledger's fills"

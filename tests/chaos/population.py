@@ -1,0 +1,142 @@
+"""Two firms with sources, strategies and accounts of every kind, written once before the run."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+
+from django.utils import timezone
+
+from config.demo.paper_control import PaperAccount, invented_account
+from customers.fields import seal, secret_binding
+from customers.models import Credential, Customer, ExchangeAccount, Tenant
+from customers.tenancy import tenant_scope
+from signals_app.models import SignalSource
+from strategies.models import Strategy, Subscription
+
+BALANCES = {"USDT": "5000000", "BTC": "20"}
+MOST_ACCOUNTS = {"north": 60, "south": 20}
+LARGEST_RUN = 10_000
+LIFETIMES = (60, 20)
+"""Seconds in which a source's entries may be sent; the short one lets some of them expire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """A source that posts signed signals."""
+
+    tenant_id: str
+    source_id: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    leaders: tuple[Leader, ...]
+    keys: dict[str, PaperAccount]
+    """By our account's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    firm: str
+    keys: PaperAccount
+    hedged: bool
+    isolated: bool
+
+
+def invent_members(intents: int, chance: Random) -> list[_Member]:
+    share = min(1.0, max(0.15, intents / LARGEST_RUN))
+    members = []
+    for firm, most in MOST_ACCOUNTS.items():
+        for number in range(max(5, round(most * share))):
+            hedged = chance.random() < 0.4
+            keys = invented_account(
+                f"{firm}-{number}",
+                position_mode="long_short_mode" if hedged else "net_mode",
+                balances=BALANCES,
+            )
+            members.append(_Member(firm, keys, hedged, chance.random() < 0.3))
+    return members
+
+
+def populate(members: Sequence[_Member], chance: Random) -> Population:
+    """Each firm: two sources, of which the first has two strategies; accounts follow 1 to 3."""
+    leaders: list[Leader] = []
+    keys: dict[str, PaperAccount] = {}
+    for firm in MOST_ACCOUNTS:
+        tenant = Tenant.objects.create(name=firm, slug=f"chaos-{firm}-{secrets.token_hex(3)}")
+        with tenant_scope(tenant.pk):
+            strategies: list[Strategy] = []
+            for number, lifetime in enumerate(LIFETIMES):
+                secret = "whsec_" + "Y2hhb3MtY2hhb3MtY2hhb3MtY2hhb3MtY2hhb3MtMTI="
+                source = SignalSource.objects.create(
+                    tenant=tenant,
+                    name=f"leader {number}",
+                    kind="webhook",
+                    venue="paper",
+                    secret=secret,
+                    signal_lifetime_seconds=lifetime,
+                )
+                leaders.append(Leader(tenant.pk, source.pk, secret))
+                for name in ("first", "second")[: 2 - number]:
+                    strategies.append(
+                        Strategy.objects.create(
+                            tenant=tenant,
+                            name=f"{name} of leader {number}",
+                            source=source,
+                            follow_ratio=chance.choice([Decimal(1), Decimal("0.5")]),
+                            max_leverage=chance.choice([None, Decimal(10)]),
+                        )
+                    )
+            for member in members:
+                if member.firm == firm:
+                    account = _account(tenant, member)
+                    keys[account.pk] = member.keys
+                    _subscribe(account, strategies, chance)
+    return Population(tuple(leaders), keys)
+
+
+def _account(tenant: Tenant, member: _Member) -> ExchangeAccount:
+    customer = Customer.objects.create(tenant=tenant, name=member.keys.label)
+    modes, margins = ExchangeAccount.PositionMode, ExchangeAccount.MarginMode
+    account = ExchangeAccount.objects.create(
+        tenant=tenant,
+        customer=customer,
+        venue="paper",
+        label=member.keys.label,
+        position_mode=modes.LONG_SHORT if member.hedged else modes.NET,
+        margin_mode=margins.ISOLATED if member.isolated else margins.CROSS,
+        health=ExchangeAccount.Health.UNKNOWN,
+        health_checked_at=timezone.now(),
+    )
+    row = Credential(tenant=tenant, account=account, api_key_fingerprint=member.keys.api_key)
+    for name, value in (
+        ("api_key", member.keys.api_key),
+        ("api_secret", member.keys.secret_key),
+        ("passphrase", member.keys.passphrase),
+    ):
+        setattr(row, name, seal(value, secret_binding(row._meta.label_lower, row.pk, name)))
+    row.save(force_insert=True)
+    return account
+
+
+def _subscribe(account: ExchangeAccount, strategies: Sequence[Strategy], chance: Random) -> None:
+    # The first strategy has everybody, so that a signal of its source has more than one chunk.
+    others = chance.sample(list(strategies[1:]), chance.randrange(len(strategies)))
+    for strategy in (strategies[0], *others):
+        mode = chance.choice(list(Subscription.SizingMode))
+        fixed = mode == Subscription.SizingMode.FIXED_AMOUNT
+        Subscription.objects.create(
+            tenant_id=account.tenant_id,
+            strategy=strategy,
+            account=account,
+            customer_id=account.customer_id,
+            sizing_mode=mode,
+            fixed_amount=Decimal(chance.randrange(50, 800)) if fixed else None,
+            ratio=chance.choice([Decimal("0.3"), Decimal(1), Decimal("1.7")]),
+            max_leverage=chance.choice([None, Decimal(3), Decimal(20)]),
+        )
