@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import aiohttp
-
 from venues.domain.okx_outcomes import classify_placement
 from venues.domain.types import (
     Credentials,
@@ -14,6 +12,7 @@ from venues.domain.types import (
     Placement,
     PlacementResult,
 )
+from venues.http_pool import ConnectError
 from venues.okx.transport import OkxTransport
 
 PLACE_TIMEOUT_SECONDS = 10.0
@@ -25,15 +24,15 @@ async def place(
     signed = transport.sign(credentials, "POST", "trade/order", order_params(request))
     signed["headers"]["expTime"] = str(request.deadline_ms)
     try:
-        body = await transport.send(signed, PLACE_TIMEOUT_SECONDS)
-    except aiohttp.ClientConnectorError as error:
+        answer = await transport.send(signed, PLACE_TIMEOUT_SECONDS)
+    except ConnectError as error:
         # No connection was made, so nothing left; the look-up confirms it all the same.
         return Placement(PlacementResult.UNKNOWN, code="connect", message=str(error)[:200])
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # a time-out is an OSError
         return Placement(
             PlacementResult.UNKNOWN, code=type(error).__name__[:32], message=str(error)[:200]
         )
-    return classify_placement(body, request.client_order_id)
+    return classify_placement(answer.body, request.client_order_id)
 
 
 def order_params(request: OrderRequest) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Signed requests over one pooled session, and the rows of their answers.
+"""Signed requests over kept connections, and the rows of their answers.
 
 One ccxt client signs for all accounts with the credentials of the moment; nothing of an account
 stays behind.
@@ -11,11 +11,10 @@ import json
 import time
 from typing import Any
 
-import aiohttp
 import ccxt
-from yarl import URL
 
 from venues.domain.types import Credentials, VenueError, VenueErrorKind
+from venues.http_pool import HttpAnswer, HttpPool
 from venues.okx.parsing import venue_error
 
 READ_TIMEOUT_SECONDS = 10.0
@@ -36,21 +35,13 @@ Signed = dict[str, Any]
 class OkxTransport:
     def __init__(self, ccxt_config: dict[str, Any]) -> None:
         self._signer = ccxt.okx(ccxt_config)
-        self._session: aiohttp.ClientSession | None = None
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=25),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=True,
-            )
-        return self._session
+        self._origin: str = self._signer.implode_hostname(self._signer.urls["api"]["rest"])
+        self._pool: HttpPool | None = None
 
     async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._pool is not None:
+            await self._pool.aclose()
+            self._pool = None
 
     def sign(self, credentials: Credentials | None, method: str, path: str, params: Row) -> Signed:
         """ccxt's signed request. No await between setting and clearing the credentials."""
@@ -65,19 +56,21 @@ class OkxTransport:
         finally:
             signer.apiKey = signer.secret = signer.password = ""
 
-    async def send(self, signed: Signed, timeout_seconds: float) -> bytes:
-        """One exchange of bytes. Raises aiohttp.ClientError, TimeoutError, ValueError."""
-        session = self._open_session()
-        async with asyncio.timeout(timeout_seconds):
-            async with session.request(
-                signed["method"],
-                # As signed: aiohttp must not normalise what the signature covers.
-                URL(signed["url"], encoded=True),
-                data=signed["body"],
-                headers=signed["headers"],
-                allow_redirects=False,
-            ) as response:
-                return await response.read()
+    async def send(self, signed: Signed, timeout_seconds: float) -> HttpAnswer:
+        """One exchange. Raises OSError (ConnectError when nothing left) and ValueError."""
+        if self._pool is None:
+            self._pool = HttpPool(self._origin, limit=CONNECTIONS)
+        url: str = signed["url"]
+        if not url.startswith(self._origin):
+            raise ValueError("A signed request points to another host.")
+        body = signed["body"]
+        return await self._pool.request(
+            signed["method"],
+            url[len(self._origin) :],  # as signed
+            headers=signed["headers"] or {},
+            body=body.encode() if body else b"",
+            timeout_seconds=timeout_seconds,
+        )
 
     async def read(
         self, credentials: Credentials | None, method: str, path: str, params: Row | None = None
@@ -85,9 +78,8 @@ class OkxTransport:
         """The rows of an answer with code 0. Raises VenueError."""
         try:
             signed = self.sign(credentials, method, path, params or {})
-            body = await self.send(signed, READ_TIMEOUT_SECONDS)
-            answer = json.loads(body)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            answer = json.loads((await self.send(signed, READ_TIMEOUT_SECONDS)).body)
+        except OSError as error:  # a time-out is one, too
             raise VenueError(VenueErrorKind.UNAVAILABLE, message=type(error).__name__) from error
         except ValueError as error:
             raise VenueError(
