@@ -9,4 +9,8 @@ SCHEDULE = {
         "task": "notifications.tasks.summaries_sweep",
         "schedule": 30.0,
     },
+    "notifications: alerts that nobody was told of": {
+        "task": "notifications.tasks.alerts_sweep",
+        "schedule": 20.0,
+    },
 }

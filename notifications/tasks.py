@@ -6,7 +6,7 @@ from django.utils import timezone
 from customers.tenancy import system_scope
 from customers.wakeup import wake
 from notifications.models import Delivery
-from notifications.services import deliveries, fanout_summaries
+from notifications.services import alert_notices, deliveries, fanout_summaries
 
 SWEPT_AT_ONCE = 200
 
@@ -14,6 +14,11 @@ SWEPT_AT_ONCE = 200
 @shared_task(name="notifications.tasks.fanout_summarise")
 def fanout_summarise(*, signal_id: str, tenant_id: str) -> None:
     fanout_summaries.fanout_summarise(signal_id=signal_id, tenant_id=tenant_id)
+
+
+@shared_task(name="notifications.tasks.alert_notify")
+def alert_notify(*, alert_id: str, tenant_id: str) -> None:
+    alert_notices.alert_notify(alert_id=alert_id, tenant_id=tenant_id)
 
 
 @shared_task(name=deliveries.SEND_TASK)
@@ -43,3 +48,13 @@ def summaries_sweep() -> int:
     for signal_id, tenant_id in missing:
         fanout_summaries.fanout_summarise(signal_id=signal_id, tenant_id=tenant_id)
     return len(missing)
+
+
+@shared_task(name="notifications.tasks.alerts_sweep")
+def alerts_sweep() -> int:
+    """Tell of the alerts whose wake-up was lost."""
+    with system_scope("alerts of all tenants that no channel was told of"):
+        untold = alert_notices.alerts_untold()
+    for alert_id, tenant_id in untold:
+        alert_notices.alert_notify(alert_id=alert_id, tenant_id=tenant_id)
+    return len(untold)

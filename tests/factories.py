@@ -36,9 +36,13 @@ from notifications.models import Delivery, NotificationChannel
 from signals_app.models import Signal, SignalSource, WebhookRejection
 from strategies.models import Strategy, Subscription
 from trading.models import (
+    Alert,
+    AnswerCount,
     Balance,
+    Breaker,
     CopiedPosition,
     EffectiveSettings,
+    FanoutTally,
     Fill,
     InstrumentSetting,
     Intent,
@@ -309,6 +313,52 @@ class TradingControlFactory(factory.django.DjangoModelFactory):
 
     level = TradingControl.Level.PLATFORM
     mode = TradingControl.Mode.HALTED
+
+
+class BreakerFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Breaker
+
+    level = Breaker.Level.VENUE
+    subject_id = factory.Sequence(lambda n: f"venue-{n}")
+    cause = Breaker.Cause.REJECT_RATE
+    params = factory.LazyFunction(lambda: {"answers": "20", "refused": "10", "seconds": "60"})
+    opened_at = factory.LazyFunction(timezone.now)
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class AnswerCountFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = AnswerCount
+
+    venue = "paper"
+    answers = 20
+    refused = 10
+    at = factory.LazyFunction(timezone.now)
+
+
+class FanoutTallyFactory(TenantOwnedFactory):
+    class Meta:
+        model = FanoutTally
+
+    signal = factory.SubFactory(SignalFactory)
+    tenant = _tenant_of("signal")
+    strategy_id = factory.Sequence(lambda n: f"{n:026d}")
+    followers = 1
+
+
+class AlertFactory(TenantOwnedFactory):
+    class Meta:
+        model = Alert
+
+    code = "outcomes_unknown"
+    subject = "paper"
+    open_key = factory.Sequence(lambda n: f"outcomes_unknown:paper-{n}")
+    params = factory.LazyFunction(
+        lambda: {"orders": "3", "venue": "paper", "minutes": "2", "since": "2026-01-01 00:00:00"}
+    )
+    raised_at = factory.LazyFunction(timezone.now)
+    seen_at = factory.LazyFunction(timezone.now)
 
 
 class SignalShardFactory(TenantOwnedFactory):

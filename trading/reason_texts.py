@@ -17,6 +17,18 @@ _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.CONTROL_STALE: gettext_noop(
         "The kill switch could not be read in time, so nothing was opened."
     ),
+    ReasonCode.VENUE_STOPPED: gettext_noop(
+        "Nothing is opened on %(venue)s for now: it refused %(refused)s of the last "
+        "%(answers)s orders."
+    ),
+    ReasonCode.STRATEGY_STOPPED: gettext_noop(
+        "Nothing is opened for this strategy for now: the exchange refused %(refused)s of its "
+        "last %(answers)s orders."
+    ),
+    ReasonCode.FANOUT_EXCEEDED: gettext_noop(
+        "Nothing is opened for this strategy for now: a signal was about to place more orders "
+        "than it has followers."
+    ),
     ReasonCode.STRATEGY_NOT_ACTIVE: gettext_noop("The strategy is not active."),
     ReasonCode.SUBSCRIPTION_PAUSED: gettext_noop("Copying is paused: only exits are followed."),
     ReasonCode.ACCOUNT_NOT_ACTIVE: gettext_noop("The exchange account is paused or closed."),

@@ -8,12 +8,14 @@ from customers.tasks_base import TenantTask
 from customers.wakeup import wake
 from trading.services import sweeps
 from trading.services.account_sync import accounts_refresh as refresh_accounts
+from trading.services.breaker.answers import answer_counts_purge as purge_answer_counts
 from trading.services.fanout import signals as fanout
 from trading.services.fanout.context import shard_context
 from trading.services.fanout.shards import shard_claim, shard_plan
 from trading.services.order_checks import orders_check as check_orders
 from trading.services.submission import OrderSender, claimant
 from trading.services.submission import orders_submit as submit_orders
+from trading.services.unresolved import unresolved_alert
 
 ACCOUNTS_PER_TASK = 50
 
@@ -82,6 +84,18 @@ def sweep() -> None:
     for tenant_id, ids in sweeps.signals_unsettled().items():
         for signal_id in ids:
             wake("trading.tasks.signal_settle", signal_id=signal_id, tenant_id=tenant_id)
+
+
+@shared_task
+def alerts_sweep() -> None:
+    """Every ten seconds: troubles that no single order tells of."""
+    unresolved_alert()
+
+
+@shared_task
+def answer_counts_purge() -> None:
+    """Every ten minutes: what no circuit breaker looks back to."""
+    purge_answer_counts()
 
 
 @shared_task

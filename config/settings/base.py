@@ -1,5 +1,6 @@
 """Settings shared by every environment. No secret and no insecure value has a default here."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from customers import schedule as customers_schedule
 from notifications import schedule as notifications_schedule
 from signals_app import schedule as signals_schedule
 from trading import schedule as trading_schedule
+from trading.domain.breaker import BreakerRule
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = Env()
@@ -195,6 +197,16 @@ FANOUT_WORKERS = env.number("FANOUT_WORKERS", default=2)
 
 # Whether FAILPOINTS in the environment may end processes (customers/failpoints.py): chaos tests.
 FAILPOINTS_ALLOWED = False
+
+# --- circuit breaker: docs/breaker.md ------------------------------------------------------
+
+BREAKER_RULE = BreakerRule(
+    percent=env.number("BREAKER_REJECT_PERCENT", default=50),
+    min_answers=env.number("BREAKER_MIN_ANSWERS", default=20),
+    window=timedelta(seconds=env.number("BREAKER_WINDOW_SECONDS", default=60)),
+    # 0: entries stay stopped until an operator resets the breaker.
+    cool_down=timedelta(seconds=env.number("BREAKER_COOL_DOWN_SECONDS", default=120)),
+)
 
 # --- venues -------------------------------------------------------------------------------
 

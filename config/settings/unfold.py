@@ -55,6 +55,8 @@ _NAVIGATION = [
                 "permission": _trader,
             },
             _item(_("Kill switches"), "emergency_home", "trading_tradingcontrol"),
+            _item(_("Circuit breakers"), "electric_bolt", "trading_breaker"),
+            _item(_("Alerts"), "notification_important", "trading_alert"),
         ],
     },
     {

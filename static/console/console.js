@@ -108,7 +108,7 @@
 
   function overviewPage(root) {
     const refresh = debounced(() => fetched(root.dataset.refreshUrl, root));
-    const kinds = ["signal.accepted", "signal.rows", "signal.done", "account.health"];
+    const kinds = ["signal.accepted", "signal.rows", "signal.done", "account.health", "alert.raised", "alert.resolved"];
     document.addEventListener("tandem:event", ({ detail }) => {
       if (kinds.includes(detail?.kind)) refresh();
     });
@@ -118,7 +118,8 @@
 
   document.addEventListener("tandem:event", ({ detail }) => {
     // The banner is on every page, and a halted system must not look like a running one.
-    if (detail?.kind !== "control.changed" || document.querySelector("form.console-form")) return;
+    const kinds = ["control.changed", "breaker.changed"];
+    if (!kinds.includes(detail?.kind) || document.querySelector("form.console-form")) return;
     location.reload();
   });
 

@@ -81,6 +81,10 @@ def make_firm(**tenant: Any) -> Firm:
         subject_id=firm.strategy.pk,
         mode=TradingControl.Mode.ACTIVE,
     )
+    rows["breaker"] = make.BreakerFactory(
+        tenant=firm.tenant, level="strategy", subject_id=firm.strategy.pk, is_open=False
+    )
+    rows["alert"] = make.AlertFactory(**own)
     rows["channel"] = make.NotificationChannelFactory(
         **own,
         kind="dingtalk",

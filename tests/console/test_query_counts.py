@@ -52,6 +52,10 @@ def more_rows(firm: Firm) -> None:
         make.TradingControlFactory(
             tenant=firm.tenant, level="customer", subject_id=customer.pk, mode="active"
         )
+        make.BreakerFactory(
+            tenant=firm.tenant, level="strategy", subject_id=strategy.pk, is_open=False
+        )
+        make.AlertFactory(**own)
         make.DeliveryFactory(channel=channel)
     with system_scope("audit entries"):
         from customers.services.audit import audit_record

@@ -109,6 +109,7 @@ DEEDS = [
     ),
     Deed("halt a strategy", lambda firm: _switch("strategy", firm.strategy.pk), TRADING_WORK),
     Deed("halt a customer", lambda firm: _switch("customer", firm.customer.pk), TRADING_WORK),
+    Deed("reset a breaker", action("trading_breaker_reset", "breaker"), TRADING_WORK),
     Deed("halt the platform", lambda firm: _switch("platform", ""), set()),
     Deed("add a member", add("customers_membership"), {OWNER}),
     Deed("add an API key", add("customers_apikey"), {OWNER}),
@@ -186,7 +187,7 @@ LEDGERS = {
     "trading.orderevent", "trading.fill", "trading.position", "trading.balance", "trading.trade",
     "trading.effectivesettings", "trading.signalshard", "trading.copiedposition",
     "trading.instrumentsetting", "customers.event", "customers.auditentry",
-    "notifications.delivery",
+    "notifications.delivery", "trading.alert",
 }  # fmt: skip
 
 

@@ -11,8 +11,11 @@ from django.urls import reverse
 from customers.admin_pages import access_of
 from customers.console import register_page
 from customers.selectors.access import staff_tenants
+from trading.admin.breakers import breaker_text
 from trading.admin.coverage_bars import coverage_segments
+from trading.alert_texts import alert_text
 from trading.reason_texts import reason_text
+from trading.selectors.breakers import open_alerts, open_breakers
 from trading.selectors.controls import halts_in_force
 from trading.selectors.dashboard import recent_signals, unhealthy_accounts, unknown_orders
 
@@ -24,6 +27,9 @@ def console_context(request: HttpRequest) -> dict[str, Any]:
         return {}
     return {
         "console_halts": halts_in_force(access.tenant),
+        "console_breakers": [
+            (named, breaker_text(named.breaker)) for named in open_breakers(access.tenant)
+        ],
         "console_tenant": access.tenant,
         "console_tenants": staff_tenants(request.user),
         "console_is_platform": access.is_platform,
@@ -54,6 +60,7 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
         ],
         "unknown": unknown_orders(tenant),
         "halts": halts_in_force(tenant),
+        "alerts": [(alert, alert_text(alert.code, alert.params)) for alert in open_alerts(tenant)],
         "overview_url": reverse("admin:overview"),
     }
 

@@ -49,13 +49,14 @@ ALLOW = Allow()
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """The kill switches that apply to one follower."""
+    """The kill switches that apply to one follower, and the breaker that stops its entries."""
 
     platform: ControlMode = ControlMode.ACTIVE
     tenant: ControlMode = ControlMode.ACTIVE
     strategy: ControlMode = ControlMode.ACTIVE
     customer: ControlMode = ControlMode.ACTIVE
     is_stale: bool = False
+    breaker: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class EntryFacts:
 
 
 def control_denial(controls: Controls, *, is_entry: bool) -> Reason | None:
-    """HALTED stops everything, REDUCING and a stale copy of the switches stop entries."""
+    """HALTED stops everything; REDUCING, an open breaker and a stale copy of them stop entries."""
     levels = (
         (controls.platform, ReasonCode.PLATFORM_HALTED),
         (controls.tenant, ReasonCode.TENANT_HALTED),
@@ -98,7 +99,7 @@ def control_denial(controls: Controls, *, is_entry: bool) -> Reason | None:
             return Reason(ReasonCode.ENTRIES_STOPPED, {"level": code.value.removesuffix("_halted")})
     if controls.is_stale:
         return Reason(ReasonCode.CONTROL_STALE)
-    return None
+    return controls.breaker
 
 
 def _expiry(facts: EntryFacts) -> Verdict:

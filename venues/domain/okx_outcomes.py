@@ -13,15 +13,20 @@ from venues.domain.types import Placement, PlacementResult, RejectKind
 
 # The request never became an order.
 _CREDENTIAL_CODES = frozenset(
-    "50100 50101 50102 50103 50104 50105 50106 50107 50108 50109 50110 50111 50112 50113 50114"
+    "50100 50101 50103 50104 50105 50106 50107 50108 50109 50110 50111 50113 50114"
     " 50119 50120 50121".split()
 )
+_CLOCK_CODES = frozenset(["50102", "50112"])
 _RATE_LIMIT_CODES = frozenset(["50011", "50061"])
 _LATE_CODES = frozenset(["50036", "50037"])
 _ORDER_CODES = frozenset(
     "50002 50006 50014 50015 50024"  # malformed request
-    " 51000 51001 51003 51006 51008 51010 51020 51100 51121 51127 51131 51137 51138 51169 51170"
-    " 51174 51202 51205".split()
+    " 51000 51001 51003 51006 51020 51100 51121 51137 51138 51202".split()
+)
+_ACCOUNT_CODES = frozenset(
+    "51008 51127 51131"  # funds
+    " 51010 51174"  # account mode, orders on its book
+    " 51169 51170 51205".split()  # nothing to reduce
 )
 # A live order already carries this client id: ours, from an earlier delivery. Look it up.
 DUPLICATE_CODES = frozenset(["50071", "51016"])
@@ -30,8 +35,12 @@ DUPLICATE_CODES = frozenset(["50071", "51016"])
 def _definite(code: str) -> RejectKind | None:
     if code in _ORDER_CODES:
         return RejectKind.ORDER
+    if code in _ACCOUNT_CODES:
+        return RejectKind.ACCOUNT
     if code in _CREDENTIAL_CODES:
         return RejectKind.CREDENTIALS
+    if code in _CLOCK_CODES:
+        return RejectKind.CLOCK
     if code in _RATE_LIMIT_CODES:
         return RejectKind.RATE_LIMIT
     if code in _LATE_CODES:
@@ -96,6 +105,10 @@ def _classify_row(row: dict[str, Any], client_order_id: str) -> Placement:
 
 def is_credential_code(code: str) -> bool:
     return code in _CREDENTIAL_CODES
+
+
+def is_clock_code(code: str) -> bool:
+    return code in _CLOCK_CODES
 
 
 def is_rate_limit_code(code: str) -> bool:

@@ -116,9 +116,13 @@ class RejectKind(StrEnum):
     """What a definite refusal means for the next step."""
 
     ORDER = "order"
+    ACCOUNT = "account"
+    """Its funds, its mode, what it holds: no other account's order would be refused for it."""
     CREDENTIALS = "credentials"
     RATE_LIMIT = "rate_limit"
     LATE = "late"
+    CLOCK = "clock"
+    """The signature's time is not the venue's: no fault of the key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from venues.domain.okx_outcomes import is_credential_code, is_rate_limit_code
+from venues.domain.okx_outcomes import is_clock_code, is_credential_code, is_rate_limit_code
 from venues.domain.types import (
     AccountConfig,
     BalanceSnapshot,
@@ -62,7 +62,7 @@ def venue_error(answer: Any, code: Any) -> VenueError:
         return VenueError(VenueErrorKind.CREDENTIALS, code, message)
     if is_rate_limit_code(code):
         return VenueError(VenueErrorKind.RATE_LIMIT, code, message)
-    if not code or code.startswith("500"):
+    if not code or code.startswith("500") or is_clock_code(code):
         return VenueError(VenueErrorKind.UNAVAILABLE, code, message)
     return VenueError(VenueErrorKind.REFUSED, code, message)
 

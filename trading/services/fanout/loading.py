@@ -270,6 +270,7 @@ def follower_facts(
             tenant_id=context.shard.tenant_id,
             strategy_id=strategy.pk,
             customer_id=row.customer_id,
+            venue=row.venue,
         ),
         entry=EntryFacts(
             now=now,

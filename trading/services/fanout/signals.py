@@ -13,7 +13,7 @@ from customers.services.events import EventDraft, events_record, staff_audience
 from customers.wakeup import wake_on_commit
 from signals_app.models import Signal
 from strategies.models import Strategy, Subscription
-from trading.models import Intent, SignalShard
+from trading.models import FanoutTally, Intent, SignalShard
 from trading.selectors.coverage import Coverage, signal_coverage
 from trading.signals import fanout_settled
 
@@ -52,6 +52,7 @@ def signal_dispatch(*, signal_id: str, tenant_id: str) -> int:
         .order_by("pk")
     )
     shards: list[SignalShard] = []
+    tallies: list[FanoutTally] = []
     followers = 0
     for strategy in strategies:
         ids = list(
@@ -62,6 +63,14 @@ def signal_dispatch(*, signal_id: str, tenant_id: str) -> int:
             .values_list("pk", flat=True)
         )
         followers += len(ids)
+        tallies.append(
+            FanoutTally(
+                tenant_id=tenant_id,
+                signal_id=signal_id,
+                strategy_id=strategy.pk,
+                followers=len(ids),
+            )
+        )
         for number, part in enumerate(_parts(ids)):
             shards.append(
                 SignalShard(
@@ -77,6 +86,7 @@ def signal_dispatch(*, signal_id: str, tenant_id: str) -> int:
             )
     with transaction.atomic():
         SignalShard.objects.bulk_create(shards, ignore_conflicts=True)
+        FanoutTally.objects.bulk_create(tallies, ignore_conflicts=True)
         Signal.objects.for_tenant(tenant_id).filter(pk=signal_id).update(
             status=Signal.Status.DISPATCHED, followers=followers, planned_at=now
         )

@@ -40,9 +40,12 @@ def update_for(answer: Answer, now: datetime) -> OrderUpdate:
         RejectKind.RATE_LIMIT: ReasonCode.RATE_LIMITED,
     }
     code = codes.get(placement.reject_kind, ReasonCode.VENUE_REJECTED)
-    retry = placement.reject_kind in (RejectKind.RATE_LIMIT, RejectKind.LATE)
+    passing = (RejectKind.RATE_LIMIT, RejectKind.LATE, RejectKind.CLOCK)
     return OrderUpdate(
-        order.id, OrderTrigger.REJECT, reason=Reason(code, words), details={"retry": retry}
+        order.id,
+        OrderTrigger.REJECT,
+        reason=Reason(code, words),
+        details={"retry": placement.reject_kind in passing},
     )
 
 

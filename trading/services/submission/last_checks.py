@@ -88,7 +88,10 @@ def _denial(order: OutgoingOrder, close_failed: set[tuple[str, str]]) -> Reason 
     if order.wave and (order.signal_id, order.subscription_id) in close_failed:
         return Reason(ReasonCode.CLOSE_LEG_UNFINISHED)
     controls = controls_for(
-        tenant_id=order.tenant_id, strategy_id=order.strategy_id, customer_id=order.customer_id
+        tenant_id=order.tenant_id,
+        strategy_id=order.strategy_id,
+        customer_id=order.customer_id,
+        venue=order.venue,
     )
     return control_denial(controls, is_entry=order.is_entry)
 

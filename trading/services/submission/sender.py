@@ -20,6 +20,7 @@ from trading.domain.reasons import ReasonCode
 from trading.models import InstrumentSetting, Order, OrderEvent
 from trading.services.account_health import account_mark_unhealthy
 from trading.services.acknowledgements import acknowledgements_apply
+from trading.services.breaker import AnswerTally, Departures, FanoutExceededError
 from trading.services.order_updates import OrderUpdate, order_updates_apply
 from trading.services.outgoing import OutgoingOrder
 from trading.services.submission.answers import leverage_reason, refusal_of_keys, update_for
@@ -58,6 +59,8 @@ class OrderSender:
         self._news: News = queue.SimpleQueue()
         self._in_flight = 0
         self._to_follow: list[str] = []
+        self._departures = Departures(tenant_id)
+        self._answered = AnswerTally(tenant_id)
 
     def send(self, orders: Sequence[OutgoingOrder]) -> None:
         for start in range(0, len(orders), SEND_CHUNK):
@@ -70,6 +73,7 @@ class OrderSender:
             if not self._collect(wait=True):
                 self._follow_up()  # the rest may wait for an account that does not answer
         self._follow_up()
+        self._answered.report()
 
     def _follow_up(self) -> None:
         if self._to_follow:
@@ -84,7 +88,17 @@ class OrderSender:
         self._let_go([job for job in jobs if not job.set_leverage])
 
     def _let_go(self, jobs: Sequence[Job]) -> None:
-        self._start(send_all, self._mark_sending(jobs))
+        leaving, stopped = self._departures.sift([job.order for job in jobs])
+        self._apply(stopped)
+        by_id = {job.order.id: job for job in jobs}
+        jobs = [by_id[order.id] for order in leaving]
+        try:
+            marked = self._mark_sending(jobs)
+        except FanoutExceededError as exceeded:
+            self._departures.stop(exceeded)
+            self._let_go(jobs)  # without that signal's entries
+            return
+        self._start(send_all, marked)
 
     def _start(self, work: Work, jobs: Sequence[Job]) -> None:
         by_venue: dict[str, list[Job]] = defaultdict(list)
@@ -137,6 +151,7 @@ class OrderSender:
                     for job in jobs
                 ],
             )
+            self._departures.count(job.order for job in jobs)
             failpoint("orders.before_marked_sending")
         failpoint("orders.marked_sending")
         deadline_ms = int((now + DEADLINE).timestamp() * 1000)
@@ -176,6 +191,7 @@ class OrderSender:
         self._apply(
             [update_for(answer, now) for answer in answers if answer.job.order.id not in written]
         )
+        self._answered.note((answer.job.order, answer.placement) for answer in answers)
         for answer in answers:
             words = refusal_of_keys(answer.placement)
             if words is not None:

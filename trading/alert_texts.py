@@ -1,0 +1,40 @@
+"""Alerts in the words of who has to act on them."""
+
+from collections.abc import Mapping
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from trading.domain.alerts import AlertCode
+
+_TEXTS: dict[AlertCode, str] = {
+    AlertCode.VENUE_STOPPED: gettext_noop(
+        "Entries on %(name)s are stopped: it refused %(refused)s of %(answers)s orders within "
+        "%(seconds)s s, last with “%(message)s” (%(code)s)."
+    ),
+    AlertCode.STRATEGY_STOPPED: gettext_noop(
+        "Entries of the strategy %(name)s are stopped: the exchange refused %(refused)s of "
+        "%(answers)s orders within %(seconds)s s, last with “%(message)s” (%(code)s)."
+    ),
+    AlertCode.FANOUT_EXCEEDED: gettext_noop(
+        "Entries of the strategy %(name)s are stopped until an operator resets its circuit "
+        "breaker: the signal %(signal)s was about to place %(orders)s orders for %(followers)s "
+        "followers."
+    ),
+    AlertCode.OUTCOMES_UNKNOWN: gettext_noop(
+        "The outcome of %(orders)s orders on %(venue)s has been unknown for more than %(minutes)s "
+        "minutes, of the oldest since %(since)s UTC."
+    ),
+}
+
+
+def alert_text(code: str, params: Mapping[str, object] | None = None) -> str:
+    """The sentence for staff; a code without a text here shows itself."""
+    try:
+        template = _TEXTS[AlertCode(code)]
+    except (ValueError, KeyError):
+        return code
+    try:
+        return _(template) % dict(params or {})
+    except KeyError:
+        return _(template)

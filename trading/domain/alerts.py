@@ -1,0 +1,12 @@
+"""What staff are alerted to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class AlertCode(StrEnum):
+    VENUE_STOPPED = "venue_stopped"
+    STRATEGY_STOPPED = "strategy_stopped"
+    FANOUT_EXCEEDED = "fanout_exceeded"
+    OUTCOMES_UNKNOWN = "outcomes_unknown"
