@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from venues.domain.okx_outcomes import (
     DUPLICATE_CODES,
     classify_placement,
+    is_clock_code,
     is_credential_code,
     is_rate_limit_code,
 )
@@ -22,12 +23,10 @@ ACCEPTED, REJECTED, UNKNOWN = (
     PlacementResult.UNKNOWN,
 )
 
-REFUSALS_OF_THE_ORDER = (
-    "51000 51001 51006 51137 51138 51008 51131 51127 51010 51020 51121 51202 51100"
-    " 51169 51170 51205 51174"
-).split()
+REFUSALS_OF_THE_ORDER = "51000 51001 51006 51137 51138 51020 51121 51202 51100".split()
+REFUSALS_OF_THE_ACCOUNT = "51008 51131 51127 51010 51169 51170 51205 51174".split()
 REFUSALS_OF_THE_KEY = (
-    "50101 50102 50103 50104 50105 50106 50107 50110 50111 50112 50113 50119 50120 50121"
+    "50101 50103 50104 50105 50106 50107 50110 50111 50113 50119 50120 50121"
 ).split()
 # Busy, unavailable, system error, time-outs; an id that a live order has; order gone (it may
 # have been filled); a cancellation's codes, which say nothing of a placement.
@@ -65,6 +64,22 @@ def test_a_definite_refusal_of_the_order(code: str, answer: Any) -> None:
     assert placement == Placement(
         REJECTED, code=code, message="words", reject_kind=RejectKind.ORDER
     )
+
+
+@pytest.mark.parametrize("answer", [row_answer, top_answer])
+@pytest.mark.parametrize("code", REFUSALS_OF_THE_ACCOUNT)
+def test_a_refusal_that_no_other_account_would_get(code: str, answer: Any) -> None:
+    placement = classify_placement(answer(code), OURS)
+    assert (placement.result, placement.reject_kind) == (REJECTED, RejectKind.ACCOUNT)
+
+
+@pytest.mark.parametrize("answer", [row_answer, top_answer])
+@pytest.mark.parametrize("code", ["50102", "50112"])
+def test_a_refused_time_stamp_is_no_fault_of_the_key(code: str, answer: Any) -> None:
+    placement = classify_placement(answer(code), OURS)
+    assert (placement.result, placement.reject_kind) == (REJECTED, RejectKind.CLOCK)
+    assert is_clock_code(code)
+    assert not is_credential_code(code)
 
 
 @pytest.mark.parametrize("answer", [row_answer, top_answer])
