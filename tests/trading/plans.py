@@ -109,7 +109,12 @@ def reason(plan: Plan) -> ReasonCode | None:
 def settled(plan: Plan, book: Book) -> Book:
     """The book after all of the plan's orders filled and working entries were cancelled."""
     change = sum((leg.quantity * leg.direction for leg in plan.legs if leg.is_order), D(0))
-    return Book(target=plan.target, filled=book.filled + change, others=book.others)
+    return Book(
+        target=plan.target,
+        filled=book.filled + change,
+        others_long=book.others_long,
+        others_short=book.others_short,
+    )
 
 
 def working(plan: Plan, book: Book) -> Book:

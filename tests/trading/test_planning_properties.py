@@ -65,7 +65,8 @@ def followers(draw: st.DrawFn) -> Follower:
         filled=sign * filled,
         working_exits=-sign * exits,
         working_entries=sign * entries,
-        others=draw(st.just(D(0)) | SIGNED),
+        others_long=draw(st.just(D(0)) | SMALL),
+        others_short=draw(st.just(D(0)) | SMALL),
     )
     available = draw(st.sampled_from([D(10) ** 12, D(3_000), None]))
     mode = draw(st.sampled_from([ControlMode.ACTIVE, ControlMode.REDUCING]))

@@ -294,17 +294,18 @@ def test_a_closed_account_trades_nothing() -> None:
 
 @pytest.mark.parametrize("direction", [LONG, SHORT])
 def test_opposite_subscriptions_on_one_account_are_denied(direction: int) -> None:
-    book = Book(others=D(-5) * direction)
+    against = {LONG: {"others_short": D(5)}, SHORT: {"others_long": D(5)}}
+    book = Book(**against[direction])
     for action in ("open", "increase", "set_target", "flip"):
         plan = plan_follower(say(action, 4, direction), follower(book))
         assert orders(plan) == []
         assert reason(plan) is ReasonCode.OPPOSITE_POSITION
-    same = Book(others=D(5) * direction)
+    same = Book(**against[-direction])
     assert orders(plan_follower(say("open", 4, direction), follower(same)))
 
 
 def test_an_exit_does_not_ask_what_other_subscriptions_hold() -> None:
-    plan = plan_follower(say("close"), follower(held(4, others=D(-9))))
+    plan = plan_follower(say("close"), follower(held(4, others_short=D(9))))
     assert orders(plan) == [(MAIN_LEG, "exit", "sell", D(4), 0)]
 
 

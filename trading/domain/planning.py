@@ -47,19 +47,24 @@ class Book:
     """The follower's sub-ledger in the signal's symbol, and what else the account holds there.
 
     `working_entries` and `working_exits` are signed sums of the unfilled rest of live orders;
-    orders of unknown outcome count as working. `others` is the signed sum of what the account's
-    other subscriptions hold and work in the symbol.
+    orders of unknown outcome count as working. `others_long` and `others_short`, unsigned, are
+    what the account's other subscriptions hold in the symbol and may come to hold by entries; not
+    less what they are exiting, because an exit may turn out not to have happened.
     """
 
     target: Decimal = ZERO
     filled: Decimal = ZERO
     working_entries: Decimal = ZERO
     working_exits: Decimal = ZERO
-    others: Decimal = ZERO
+    others_long: Decimal = ZERO
+    others_short: Decimal = ZERO
 
     @property
     def exposure(self) -> Decimal:
         return self.filled + self.working_entries + self.working_exits
+
+    def others_against(self, direction: int) -> Decimal:
+        return self.others_short if direction > 0 else self.others_long
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +210,7 @@ def _entry_denial(follower: Follower, direction: int, missing: Decimal) -> Decim
     """The allowed quantity before rounding, or why nothing is allowed."""
     if follower.account_closed:
         return Reason(ReasonCode.ACCOUNT_NOT_ACTIVE)
-    if follower.book.others * direction < 0:
+    if follower.book.others_against(direction):
         return Reason(ReasonCode.OPPOSITE_POSITION, {"symbol": follower.instrument.symbol})
     if direction < 0 and follower.instrument.kind is InstrumentKind.SPOT:
         # The venue would sell whatever coins the client has.
@@ -334,12 +339,12 @@ def _turn(follower: Follower, direction: int, size: Decimal | Reason) -> Plan:
         close_leg = close_plan.legs[0]
         if close_leg.is_order:
             closing = close_plan.legs
-            after_close = Book(others=book.others)
+            after_close = Book(others_long=book.others_long, others_short=book.others_short)
         elif book.filled != 0:
             # What cannot be closed blocks the other side; the close's own reason is shown.
             return close_plan
         else:
-            after_close = Book(others=book.others)
+            after_close = Book(others_long=book.others_long, others_short=book.others_short)
     if isinstance(size, Reason):
         entry = _skip(follower, size, is_entry=True, target=ZERO)
     else:

@@ -9,11 +9,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from django.db.models import Q
+
 from customers.models import Customer, ExchangeAccount
 from signals_app.models import Signal
 from strategies.domain.sizing import FollowerTerms, LeaderSize, SizeBasis, SizingMode
 from strategies.models import Strategy, Subscription
-from trading.domain.order_states import LIVE_STATES
+from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.domain.planning import Book, Follower, Instruction
 from trading.domain.risk import EntryFacts
 from trading.models import Balance, CopiedPosition, Order, SignalShard
@@ -132,48 +134,72 @@ def books_of(
     followers: Sequence[FollowerRow],
     positions: dict[str, PositionRow],
     symbol: str,
+    now: datetime,
 ) -> dict[str, Book]:
     """Each follower's sub-ledger with its live orders and the account's other sub-ledgers."""
     accounts = {row.account_id for row in followers}
     entries: dict[str, Decimal] = defaultdict(Decimal)
     exits: dict[str, Decimal] = defaultdict(Decimal)
-    account_exposure: dict[str, Decimal] = defaultdict(Decimal)
-    own_exposure: dict[str, Decimal] = defaultdict(Decimal)
-    live = (
+    sides = _Sides()
+    live = [str(state) for state in LIVE_STATES]
+    rows = (
         Order.objects.for_tenant(tenant_id)
-        .filter(account_id__in=accounts, symbol=symbol, state__in=[str(s) for s in LIVE_STATES])
+        .filter(account_id__in=accounts, symbol=symbol)
+        .filter(state__in=[*live, OrderState.NOT_PLACED])
+        # The venue may still show an entry that was found absent.
+        .filter(Q(state__in=live) | Q(is_entry=True, watch_until__gt=now))
         .values_list(
-            "subscription_id", "account_id", "side", "quantity", "filled_quantity", "is_entry"
+            "subscription_id",
+            "account_id",
+            "side",
+            "quantity",
+            "filled_quantity",
+            "is_entry",
+            "state",
         )
     )
-    for subscription_id, account_id, side, quantity, filled, is_entry in live:
+    for subscription_id, account_id, side, quantity, filled, is_entry, state in rows:
         rest = (quantity - filled) * (1 if side == "buy" else -1)
-        (entries if is_entry else exits)[subscription_id] += rest
-        account_exposure[account_id] += rest
-        own_exposure[subscription_id] += rest
+        if is_entry:
+            sides.add(account_id, subscription_id, rest)
+        if state != OrderState.NOT_PLACED:
+            (entries if is_entry else exits)[subscription_id] += rest
     held = (
         CopiedPosition.objects.for_tenant(tenant_id)
         .filter(account_id__in=accounts, symbol=symbol)
         .values_list("subscription_id", "account_id", "filled")
     )
     for subscription_id, account_id, filled in held:
-        account_exposure[account_id] += filled
-        own_exposure[subscription_id] += filled
-    return {
-        row.id: Book(
+        sides.add(account_id, subscription_id, filled)
+    books = {}
+    for row in followers:
+        # In hedge mode both sides of a symbol may be held at once.
+        hedged = row.position_mode == ExchangeAccount.PositionMode.LONG_SHORT
+        books[row.id] = Book(
             target=positions[row.id].target,
             filled=positions[row.id].filled,
             working_entries=entries[row.id],
             working_exits=exits[row.id],
-            # In hedge mode both sides of a symbol may be held at once.
-            others=(
-                ZERO
-                if row.position_mode == ExchangeAccount.PositionMode.LONG_SHORT
-                else account_exposure[row.account_id] - own_exposure[row.id]
-            ),
+            others_long=ZERO if hedged else sides.of_others(row, 1),
+            others_short=ZERO if hedged else sides.of_others(row, -1),
         )
-        for row in followers
-    }
+    return books
+
+
+class _Sides:
+    """What accounts, and each of their subscriptions, have or may come to have on each side."""
+
+    def __init__(self) -> None:
+        self._of_account: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
+        self._own: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
+
+    def add(self, account_id: str, subscription_id: str, signed: Decimal) -> None:
+        direction = 1 if signed > 0 else -1
+        self._of_account[account_id, direction] += abs(signed)
+        self._own[subscription_id, direction] += abs(signed)
+
+    def of_others(self, row: FollowerRow, direction: int) -> Decimal:
+        return self._of_account[row.account_id, direction] - self._own[row.id, direction]
 
 
 def balances_of(

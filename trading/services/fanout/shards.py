@@ -102,7 +102,7 @@ def _plan_chunk(context: ShardContext, followers: Sequence[FollowerRow]) -> list
             .values_list("subscription_id", flat=True)
         )
         todo = [row for row in followers if row.id not in planned]
-        books = books_of(tenant_id, todo, positions, symbol)
+        books = books_of(tenant_id, todo, positions, symbol, now)
         balances = balances_of(tenant_id, todo)
         writer = ChunkWriter(context, now)
         instructions = {
