@@ -46,6 +46,19 @@ def overtaken_target(target: Decimal, exposure: Decimal) -> Decimal:
     return target if abs(target) <= abs(exposure) else exposure
 
 
+def unwanted_holding(*, held: Decimal, wanted: Decimal, target: Decimal) -> Decimal:
+    """What to exit once an overtaken entry has ended: what is too much for `target`. Signed.
+
+    `held` leaves out what live exits will take. `wanted` is the unfilled rest of live entries that
+    no exit overtook; overtaken ones are not counted on, since they may never fill: selling what
+    only they would bring would sell somebody else's.
+    """
+    excess = held + wanted - target
+    if excess * held <= 0:
+        return Decimal(0)
+    return excess if abs(excess) < abs(held) else held
+
+
 def take_steps(
     state: OrderState, triggers: list[OrderTrigger]
 ) -> tuple[tuple[Step, ...], OrderState]:

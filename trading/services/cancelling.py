@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from customers.wakeup import wake_on_commit
-from trading.domain.order_states import LIVE_STATES
+from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.models import Order
 
 
@@ -26,6 +26,9 @@ def entries_cancel(
     )
     if symbol:
         rows = rows.filter(symbol=symbol)
+    lost_entries_give_up(
+        tenant_id=tenant_id, subscription_ids=subscription_ids, symbol=symbol, now=now
+    )
     order_ids = list(rows.values_list("pk", flat=True))
     if order_ids:
         # Not those that ended since: nothing would ever take them off the list of what is due.
@@ -34,3 +37,30 @@ def entries_cancel(
         )
         wake_on_commit("trading.tasks.orders_check", order_ids=order_ids, tenant_id=tenant_id)
     return len(order_ids)
+
+
+def lost_entries_give_up(
+    *,
+    tenant_id: str,
+    subscription_ids: Sequence[str],
+    symbol: str = "",
+    side: str = "",
+    now: datetime,
+) -> int:
+    """Entries found absent that are not wanted any more; returns how many.
+
+    The venue may show one of them later all the same. It is then cancelled, and what it filled is
+    exited, instead of being counted as the copy's. `side`: only buys, or only sells.
+    """
+    rows = Order.objects.for_tenant(tenant_id).filter(
+        subscription_id__in=subscription_ids,
+        is_entry=True,
+        state=OrderState.NOT_PLACED,
+        watch_until__gt=now,
+        cancel_requested_at__isnull=True,
+    )
+    if symbol:
+        rows = rows.filter(symbol=symbol)
+    if side:
+        rows = rows.filter(side=side)
+    return rows.update(cancel_requested_at=now)

@@ -23,7 +23,7 @@ from signals_app.models import Signal
 from trading.domain.order_states import OrderState
 from trading.domain.planning import Follower, Leg, Plan
 from trading.models import CopiedPosition, EffectiveSettings, Intent, Order, OrderEvent
-from trading.services.cancelling import entries_cancel
+from trading.services.cancelling import entries_cancel, lost_entries_give_up
 from trading.services.fanout.context import Market, ShardContext
 from trading.services.fanout.loading import FollowerRow, PositionRow
 from trading.services.outgoing import OutgoingOrder
@@ -48,6 +48,7 @@ class ChunkWriter:
         self.orders: list[OutgoingOrder] = []
         self.targets: dict[str, dict[str, Any]] = {}
         self.cancel_for: list[str] = []
+        self.planned_for: list[str] = []
         self.settings: dict[tuple[Any, ...], str] = {}
         self.settings_rows: dict[str, dict[str, Any]] = {}
 
@@ -76,6 +77,7 @@ class ChunkWriter:
                 "version": position.version + 1,
                 "changed_at": self.now,
             }
+        self.planned_for.append(row.id)
         if plan.cancel_entries:
             self.cancel_for.append(row.id)
 
@@ -177,6 +179,7 @@ class ChunkWriter:
         rows_insert(OrderEvent, [self._creation(order) for order in self.orders])
         rows_update(CopiedPosition, self.targets, ("target", "leverage", "version", "changed_at"))
         self._cancel_working_entries()
+        self._give_up_lost_entries()
         events_record(self._event_drafts())
         sendable = [order for order in self.orders if order.wave == 0]
         sendable.sort(key=lambda order: order.is_entry)
@@ -229,6 +232,20 @@ class ChunkWriter:
             tenant_id=self.context.shard.tenant_id,
             subscription_ids=self.cancel_for,
             symbol=self.context.signal.symbol,
+            now=self.now,
+        )
+
+    def _give_up_lost_entries(self) -> None:
+        """What this signal leaves no room for is not wanted should it show up late."""
+        signal = self.context.signal
+        side = ""
+        if signal.action in (Signal.Action.OPEN, Signal.Action.INCREASE):
+            side = "sell" if signal.side == Signal.Side.LONG else "buy"
+        lost_entries_give_up(
+            tenant_id=self.context.shard.tenant_id,
+            subscription_ids=self.planned_for,
+            symbol=signal.symbol,
+            side=side,
             now=self.now,
         )
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from django.utils import timezone
 
 from customers.fields import rounded
-from trading.domain.order_progress import counted_quantity, overtaken_target
+from trading.domain.order_progress import (
+    counted_quantity,
+    overtaken_target,
+    unwanted_holding,
+)
 from trading.domain.order_states import LIVE_STATES, TERMINAL_STATES, OrderState
 from trading.domain.positions import Holding, RoundTrip, apply_fill
 from trading.models import CopiedPosition, Order, Trade
@@ -129,45 +134,70 @@ def _trade(position: CopiedPosition, trip: RoundTrip) -> Trade:
     )
 
 
-def target_moves(work: Work, order: Order, counted_before: Decimal, after: OrderState) -> None:
+def target_moves(
+    work: Work, order: Order, counted_before: Decimal, before: OrderState, after: OrderState
+) -> None:
     position = work.positions.get((order.subscription_id, order.symbol))
     if position is None:
         return
+    counted_after = counted_quantity(after, order.quantity, order.filled_quantity)
     if order.is_entry and order.cancel_requested_at is not None:
-        if after in TERMINAL_STATES:
+        ended = after in TERMINAL_STATES and before not in TERMINAL_STATES
+        late = after in TERMINAL_STATES and counted_after != counted_before
+        if ended or late:
             _settle_overtaken(work, order, position)
         return
-    counted_after = counted_quantity(after, order.quantity, order.filled_quantity)
     if counted_after != counted_before:
         sign = 1 if order.side == "buy" else -1
         position.target += sign * (counted_after - counted_before)
         work.changed_positions.add((position.subscription_id, position.symbol))
 
 
+@dataclass(frozen=True, slots=True)
+class _Rests:
+    """Signed unfilled rests of a position's other live orders."""
+
+    exits: Decimal
+    wanted: Decimal
+    overtaken: Decimal
+
+
 def _settle_overtaken(work: Work, entry: Order, position: CopiedPosition) -> None:
     """An entry that an exit overtook has ended: the target follows, what filled late goes."""
-    exposure = _exposure(work, entry, position)
-    target = overtaken_target(position.target, exposure)
-    if target != position.target:
-        position.target = target
-        work.changed_positions.add((position.subscription_id, position.symbol))
-    excess = exposure - target
-    if entry.filled_quantity and excess * exposure > 0:
+    rests = _rests(work, entry, position)
+    sign = 1 if entry.side == "buy" else -1
+    if entry.position_side != "net" and position.target * sign < 0:
+        # The copy has turned since, and in hedge mode the venue holds this side beside the other.
+        excess = sign * entry.filled_quantity
+    else:
+        held = position.filled + rests.exits
+        target = overtaken_target(position.target, held + rests.wanted + rests.overtaken)
+        if target != position.target:
+            position.target = target
+            work.changed_positions.add((position.subscription_id, position.symbol))
+        excess = unwanted_holding(held=held, wanted=rests.wanted, target=target)
+    if entry.filled_quantity and excess:
         instrument = work.instruments[entry.account.venue][entry.symbol]
         overtaken_fill_exit(entry=entry, excess=excess, instrument=instrument, now=work.now)
 
 
-def _exposure(work: Work, ended: Order, position: CopiedPosition) -> Decimal:
-    """What the position holds and its other live orders still work, signed."""
+def _rests(work: Work, ended: Order, position: CopiedPosition) -> _Rests:
     siblings = Order.objects.for_tenant(ended.tenant_id).filter(
         subscription_id=ended.subscription_id,
         symbol=ended.symbol,
         state__in=[str(state) for state in LIVE_STATES],
     )
-    exposure = position.filled
+    exits = wanted = overtaken = Decimal(0)
     for stored in siblings.exclude(pk=ended.pk):
         order = work.orders.get(stored.pk, stored)
-        if order.state in LIVE_STATES:
-            rest = order.quantity - order.filled_quantity
-            exposure += rest if order.side == "buy" else -rest
-    return exposure
+        if order.state not in LIVE_STATES:
+            continue
+        rest = order.quantity - order.filled_quantity
+        signed = rest if order.side == "buy" else -rest
+        if not order.is_entry:
+            exits += signed
+        elif order.cancel_requested_at is None:
+            wanted += signed
+        else:
+            overtaken += signed
+    return _Rests(exits, wanted, overtaken)

@@ -45,7 +45,7 @@ def apply_update(work: Work, order: Order, update: OrderUpdate) -> None:
     accepting = {OrderTrigger.ACCEPT, OrderTrigger.PARTIAL_FILL, OrderTrigger.FILL}
     if order.acknowledged_at is None and any(step.trigger in accepting for step in steps):
         order.acknowledged_at = work.now
-    target_moves(work, order, counted_before, after)
+    target_moves(work, order, counted_before, before, after)
     if after in TERMINAL_STATES and before not in TERMINAL_STATES:
         order.finished_at = work.now
         work.finished.append(order)

@@ -1,0 +1,171 @@
+"""An entry that was found absent shows up after all: kept, or undone when it is not wanted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from customers.tenancy import tenant_scope
+from tests.factories import SourceFactory, StrategyFactory, SubscriptionFactory
+from tests.trading.world import World
+from trading import tasks
+from trading.models import Intent, Order
+
+PLACE = {"endpoint": "trade/order", "method": "POST", "count": 1}
+
+
+def lose(world: World, signal: Any, *, hidden_ms: int = 0) -> str:
+    """Send the signal's one order so that it is found absent; booked but hidden if asked."""
+    if hidden_ms:
+        world.paper.control.add_fault("hide_order", ms=hidden_ms, **PLACE)
+    world.paper.control.add_fault("drop", booked=bool(hidden_ms), **PLACE)
+    world.fan_out(signal)
+    with tenant_scope(world.tenant.pk):
+        order = Order.objects.get(state="unknown")
+        past = {"sent_at": order.sent_at, "deadline_at": order.deadline_at}
+        earlier = {name: at - timedelta(seconds=60) for name, at in past.items() if at}
+        Order.objects.filter(pk=order.pk).update(**earlier)
+    for _ in range(6):
+        world.check()
+    (lost,) = world.orders(pk=order.pk)
+    assert lost.state == "not_placed"
+    return lost.pk
+
+
+def show_up(world: World, order_id: str) -> None:
+    """Until the venue shows it, and then until nothing is left to do."""
+    deadline = timezone.now() + timedelta(seconds=20)
+    while world.orders(pk=order_id)[0].state == "not_placed":
+        assert timezone.now() < deadline
+        with tenant_scope(world.tenant.pk):
+            Order.objects.filter(pk=order_id).update(check_at=timezone.now())
+            tasks.orders_check(order_ids=[order_id], tenant_id=world.tenant.pk)
+    for _ in range(8):
+        world.check()
+
+
+@pytest.mark.parametrize("action", ["close", "reduce", "set_target"])
+def test_what_the_leader_left_meanwhile_is_exited(world: World, action: str) -> None:
+    follower = world.follower()
+    order_id = lose(world, world.entry(), hidden_ms=3000)
+    size = {"size": Decimal(0), "size_basis": "base"} if action == "set_target" else {}
+    if action == "reduce":
+        size = {"size": Decimal("0.5"), "size_basis": "position_fraction"}
+    world.run(world.signal(action, side="long" if action == "set_target" else "", **size))
+
+    show_up(world, order_id)
+
+    assert world.orders(pk=order_id)[0].state == "filled"
+    position = world.held(follower)
+    assert (position.filled, position.target) == (0, 0)
+    with tenant_scope(world.tenant.pk):
+        assert Intent.objects.get(cause="repair").quantity == 10
+
+
+def test_a_further_entry_on_the_same_side_changes_nothing(world: World) -> None:
+    follower = world.follower()
+    order_id = lose(world, world.entry(), hidden_ms=3000)
+    world.run(world.entry("increase", "0.05"))
+    show_up(world, order_id)
+    position = world.held(follower)
+    assert (position.filled, position.target) == (15, 15)
+
+
+def test_a_copy_that_turned_meanwhile_keeps_its_new_side_only(world: World) -> None:
+    follower = world.follower(position_mode="long_short")
+    order_id = lose(world, world.entry(), hidden_ms=3000)
+    world.run(world.entry("flip", "0.03", side="short"))
+    assert world.held(follower).filled == -3
+
+    show_up(world, order_id)
+
+    position = world.held(follower)
+    assert (position.filled, position.target) == (-3, -3)
+    sides = [(row["posSide"], row["side"], row["sz"]) for row in world.ledger_orders(follower)]
+    assert sorted(sides) == [("long", "buy", "10"), ("long", "sell", "10"), ("short", "sell", "3")]
+
+
+def test_a_resting_twin_is_cancelled(world: World) -> None:
+    follower = world.follower()
+    resting = world.signal(
+        "open",
+        size=Decimal(5_900),
+        size_basis="quote",
+        order_type="limit",
+        price=Decimal(59_000),
+    )
+    order_id = lose(world, resting, hidden_ms=3000)
+    world.run(world.signal("close", side=""))
+    show_up(world, order_id)
+    assert world.orders(pk=order_id)[0].state == "cancelled"
+    assert [row["state"] for row in world.ledger_orders(follower)] == ["canceled"]
+
+
+# --- the account's other copies ------------------------------------------------------------------
+
+
+def other_copy(world: World, follower: Any) -> tuple[World, Any]:
+    """Another strategy with a source of its own, followed by the same account."""
+    source = SourceFactory(tenant=world.tenant, venue="paper")
+    strategy = StrategyFactory(tenant=world.tenant, source=source)
+    other = World(world.paper, world.tenant, source, strategy, world.keys)
+    copy = SubscriptionFactory(
+        tenant=world.tenant,
+        strategy=strategy,
+        account=follower.account,
+        customer=follower.customer,
+        sizing_mode="leader_ratio",
+        ratio=Decimal(1),
+    )
+    return other, copy
+
+
+def test_another_copy_takes_no_other_side_while_an_exit_is_unproven(world: World) -> None:
+    follower = world.follower()
+    other, copy = other_copy(world, follower)
+    world.run(world.entry())
+    world.paper.control.add_fault("drop", booked=False, **PLACE)
+    world.fan_out(world.signal("close", side=""))
+    assert world.orders(is_entry=False)[0].state == "unknown"
+
+    other.run(short := other.entry(side="short"))
+
+    assert other.intent(short, copy).reason_code == "opposite_position"
+
+
+def test_another_copy_takes_no_other_side_while_an_absent_entry_is_watched(world: World) -> None:
+    follower = world.follower()
+    other, copy = other_copy(world, follower)
+    order_id = lose(world, world.entry())
+
+    other.run(short := other.entry(side="short"))
+    assert other.intent(short, copy).reason_code == "opposite_position"
+
+    with tenant_scope(world.tenant.pk):
+        Order.objects.filter(pk=order_id).update(watch_until=timezone.now())
+    other.run(again := other.entry(side="short"))
+    assert other.intent(again, copy).status == "filled"
+
+
+def test_a_repair_sells_what_is_held_and_not_what_another_lost_entry_might_bring(
+    world: World,
+) -> None:
+    follower = world.follower()
+    other, copy = other_copy(world, follower)
+    other.run(other.entry())
+    world.paper.control.add_fault("drop", booked=False, **PLACE)
+    world.fan_out(world.entry(size="0.2"))  # of unknown outcome, and never booked
+    world.fan_out(filled := world.entry(size="0.03"))  # filled, which we do not know yet
+    world.fan_out(world.signal("close", side=""))
+    for _ in range(8):
+        world.check()
+
+    assert world.intent(filled, follower).status == "filled"
+    with tenant_scope(world.tenant.pk):
+        assert Intent.objects.get(cause="repair").quantity == 3
+    assert world.held(follower).filled == 0
+    assert other.held(copy).filled == 10
