@@ -14,6 +14,8 @@ from tests.factories import SourceFactory, StrategyFactory, SubscriptionFactory
 from tests.trading.world import World
 from trading import tasks
 from trading.models import Intent, Order
+from trading.services.fanout.context import shard_context
+from trading.services.fanout.shards import shard_claim, shard_plan
 
 PLACE = {"endpoint": "trade/order", "method": "POST", "count": 1}
 
@@ -169,3 +171,58 @@ def test_a_repair_sells_what_is_held_and_not_what_another_lost_entry_might_bring
         assert Intent.objects.get(cause="repair").quantity == 3
     assert world.held(follower).filled == 0
     assert other.held(copy).filled == 10
+
+
+# --- turning -------------------------------------------------------------------------------------
+
+
+def test_an_entry_waits_until_the_exit_of_the_other_side_is_proven(world: World) -> None:
+    follower = world.follower()
+    world.run(world.entry(side="short"))
+    world.paper.control.add_fault("drop", booked=True, **PLACE)
+    world.fan_out(world.signal("close", side=""))
+    world.fan_out(long := world.entry(size="0.05"))
+    assert world.intent(long, follower).status == "working"
+    assert [row["side"] for row in world.ledger_orders(follower)] == ["sell", "buy"]
+
+    world.run(long)
+
+    assert world.intent(long, follower).status == "filled"
+    assert world.held(follower).filled == 5
+
+
+def test_an_entry_is_refused_when_the_other_side_is_held_after_all(world: World) -> None:
+    follower = world.follower()
+    world.run(world.entry(side="short"))
+    world.paper.control.add_fault("error_code", code="51008", msg="no", **PLACE)
+    close = world.signal("close", side="")
+    long = world.entry(size="0.05")
+    shards = [*world.dispatch(close), *world.dispatch(long)]
+    with tenant_scope(world.tenant.pk):
+        for pk in shards:
+            shard = shard_claim(shard_id=pk, tenant_id=world.tenant.pk, claimed_by="x")
+            assert shard is not None
+            list(shard_plan(shard_context(shard, "x")))
+        Order.objects.filter(state="claimed").update(state="ready", claimed_by="")
+    for _ in range(6):
+        world.check()
+
+    assert world.intent(close, follower).status == "rejected"
+    intent = world.intent(long, follower)
+    assert (intent.status, intent.reason_code) == ("rejected", "close_leg_unfinished")
+    assert (world.held(follower).filled, world.held(follower).target) == (-10, -10)
+
+
+def test_a_turn_waits_for_the_entry_that_it_overtakes(world: World) -> None:
+    follower = world.follower()
+    world.paper.control.add_fault("drop", booked=True, **PLACE)
+    world.fan_out(world.entry())  # filled, which we do not know
+    world.fan_out(flip := world.entry("flip", "0.03", side="short"))
+    assert len(world.ledger_orders(follower)) == 1
+
+    world.run(flip, rounds=10)
+
+    assert world.intent(flip, follower).status == "filled"
+    sides = [(row["side"], row["sz"]) for row in world.ledger_orders(follower)]
+    assert sides == [("buy", "10"), ("sell", "10"), ("sell", "3")]
+    assert (world.held(follower).filled, world.held(follower).target) == (-3, -3)

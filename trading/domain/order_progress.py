@@ -49,7 +49,8 @@ def overtaken_target(target: Decimal, exposure: Decimal) -> Decimal:
 def unwanted_holding(*, held: Decimal, wanted: Decimal, target: Decimal) -> Decimal:
     """What to exit once an overtaken entry has ended: what is too much for `target`. Signed.
 
-    `held` leaves out what live exits will take. `wanted` is the unfilled rest of live entries that
+    `held` leaves out what live exits take, but does not count on what they bring beyond flat.
+    `wanted` is the unfilled rest of live entries that
     no exit overtook; overtaken ones are not counted on, since they may never fill: selling what
     only they would bring would sell somebody else's.
     """

@@ -63,6 +63,11 @@ class Book:
     def exposure(self) -> Decimal:
         return self.filled + self.working_entries + self.working_exits
 
+    def is_against(self, direction: int) -> bool:
+        """Something of the other side is held or being entered, though it may be on its way out:
+        an entry waits until that is proven."""
+        return self.filled * direction < 0 or self.working_entries * direction < 0
+
     def others_against(self, direction: int) -> Decimal:
         return self.others_short if direction > 0 else self.others_long
 
@@ -203,6 +208,7 @@ def _enter(
     # A cap forgets what is above it; rounding carries the rest over to the next signal.
     if denial < missing:
         wanted = book.exposure + quantity * direction
+    wave = wave or int(book.is_against(direction))
     return Plan((Leg(MAIN_LEG, True, direction, quantity, wave=wave),), wanted)
 
 
@@ -325,7 +331,8 @@ def _plan_set_target(instruction: Instruction, follower: Follower) -> Plan:
 
 
 def _turn(follower: Follower, direction: int, size: Decimal | Reason) -> Plan:
-    """Close what is on the other side, then open: the entry waits for the close (wave 1)."""
+    """Close what is on the other side, then open: the entry waits for the end of all that is
+    held, entered or exited there (wave 1)."""
     book = follower.book
     if book.exposure * direction > 0:
         reason = Reason(ReasonCode.ALREADY_AT_TARGET)
@@ -353,6 +360,6 @@ def _turn(follower: Follower, direction: int, size: Decimal | Reason) -> Plan:
             direction,
             size * direction,
             after_close,
-            wave=1 if closing else 0,
+            wave=1 if closing or book.is_against(direction) else 0,
         )
     return Plan((*closing, *entry.legs), entry.target, cancel)

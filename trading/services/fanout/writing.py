@@ -174,12 +174,13 @@ class ChunkWriter:
     def store(self) -> list[OutgoingOrder]:
         """Write everything; returns the orders to send now, exits first."""
         self._store_settings()
+        # Before the new orders are there: what overtakes is not overtaken.
+        self._cancel_working_entries()
+        self._give_up_lost_entries()
         rows_insert(Intent, self.intents)
         rows_insert(Order, [self._order_row(order) for order in self.orders])
         rows_insert(OrderEvent, [self._creation(order) for order in self.orders])
         rows_update(CopiedPosition, self.targets, ("target", "leverage", "version", "changed_at"))
-        self._cancel_working_entries()
-        self._give_up_lost_entries()
         events_record(self._event_drafts())
         sendable = [order for order in self.orders if order.wave == 0]
         sendable.sort(key=lambda order: order.is_entry)

@@ -166,19 +166,31 @@ def _settle_overtaken(work: Work, entry: Order, position: CopiedPosition) -> Non
     """An entry that an exit overtook has ended: the target follows, what filled late goes."""
     rests = _rests(work, entry, position)
     sign = 1 if entry.side == "buy" else -1
-    if entry.position_side != "net" and position.target * sign < 0:
-        # The copy has turned since, and in hedge mode the venue holds this side beside the other.
-        excess = sign * entry.filled_quantity
+    held = _left_by_exits(position.filled, rests.exits)
+    turned = position.target * sign < 0
+    if turned and entry.position_side != "net":
+        # The venue holds this side beside the other.
+        target, excess = position.target, sign * entry.filled_quantity
+    elif turned:
+        kept = held if held * sign < 0 else Decimal(0)
+        target, excess = overtaken_target(position.target, kept + rests.wanted), held - kept
     else:
-        held = position.filled + rests.exits
         target = overtaken_target(position.target, held + rests.wanted + rests.overtaken)
-        if target != position.target:
-            position.target = target
-            work.changed_positions.add((position.subscription_id, position.symbol))
         excess = unwanted_holding(held=held, wanted=rests.wanted, target=target)
+    if target != position.target:
+        position.target = target
+        work.changed_positions.add((position.subscription_id, position.symbol))
     if entry.filled_quantity and excess:
         instrument = work.instruments[entry.account.venue][entry.symbol]
         overtaken_fill_exit(entry=entry, excess=excess, instrument=instrument, now=work.now)
+
+
+def _left_by_exits(filled: Decimal, exits: Decimal) -> Decimal:
+    """What stays of a holding when its live exits fill: they close, they do not turn."""
+    left = filled + exits
+    if exits * filled >= 0:
+        return filled
+    return left if left * filled > 0 else Decimal(0)
 
 
 def _rests(work: Work, ended: Order, position: CopiedPosition) -> _Rests:

@@ -172,16 +172,16 @@ def _wake_what_follows(tenant_id: str, work: Work) -> None:
     for signal_id in signal_ids:
         wake_on_commit("trading.tasks.signal_settle", signal_id=signal_id, tenant_id=tenant_id)
     closed = {
-        (order.signal_id, order.subscription_id)
+        (order.subscription_id, order.symbol)
         for order in work.finished
-        if not order.is_entry and order.signal_id and order.subscription_id
+        if order.subscription_id and (not order.is_entry or order.cancel_requested_at)
     }
     if closed:
         waiting = list(
             Order.objects.for_tenant(tenant_id)
             .filter(
-                signal_id__in={pair[0] for pair in closed},
-                subscription_id__in={pair[1] for pair in closed},
+                subscription_id__in={pair[0] for pair in closed},
+                symbol__in={pair[1] for pair in closed},
                 wave=1,
                 state=OrderState.READY,
             )

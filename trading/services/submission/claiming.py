@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from customers.failpoints import failpoint
@@ -28,16 +28,19 @@ def claimant() -> str:
 def orders_claim(*, tenant_id: str, order_ids: Sequence[str], claimed_by: str) -> list[str]:
     """Claim READY orders that may go now; an entry of a later wave waits for its close."""
     now = timezone.now()
+    other_side = Q(is_entry=False, side=OuterRef("side")) | (
+        Q(is_entry=True, cancel_requested_at__isnull=False) & ~Q(side=OuterRef("side"))
+    )
     waiting_for = Order.objects.for_tenant(tenant_id).filter(
-        signal_id=OuterRef("signal_id"),
+        Q(signal_id=OuterRef("signal_id"), wave__lt=OuterRef("wave")) | other_side,
         subscription_id=OuterRef("subscription_id"),
-        wave__lt=OuterRef("wave"),
+        symbol=OuterRef("symbol"),
         state__in=[str(state) for state in LIVE_STATES],
     )
     free = list(
         Order.objects.for_tenant(tenant_id)
         .filter(pk__in=order_ids, state=OrderState.READY)
-        .exclude(Exists(waiting_for))
+        .exclude(Exists(waiting_for), wave__gt=0)
         .values_list("pk", flat=True)
     )
     if not free:

@@ -11,7 +11,7 @@ from trading.domain.order_states import OrderTrigger
 from trading.domain.planning import CLOSE_LEG
 from trading.domain.reasons import Reason, ReasonCode
 from trading.domain.risk import control_denial
-from trading.models import InstrumentSetting, Intent
+from trading.models import CopiedPosition, InstrumentSetting, Intent
 from trading.services.control_state import controls_for
 from trading.services.credentials import credentials_of_accounts
 from trading.services.order_updates import OrderUpdate
@@ -34,13 +34,13 @@ def last_checks(
         tenant_id=tenant_id, account_ids=[order.account_id for order in orders]
     )
     confirmed = _confirmed_leverage(tenant_id, orders)
-    close_failed = _failed_closes(tenant_id, orders)
+    unfinished = _unfinished_closes(tenant_id, orders)
     jobs: list[Job] = []
     refused: list[OrderUpdate] = []
     for order in orders:
         keys = credentials.get(order.account_id)
         instrument = _instrument(order, instruments)
-        reason = _denial(order, close_failed) or _missing(order, keys, instrument)
+        reason = _denial(order, unfinished) or _missing(order, keys, instrument)
         if reason is not None:
             refused.append(_refusal(order, reason))
             continue
@@ -78,14 +78,14 @@ def _missing(
     return None
 
 
-def _denial(order: OutgoingOrder, close_failed: set[tuple[str, str]]) -> Reason | None:
+def _denial(order: OutgoingOrder, unfinished: set[str]) -> Reason | None:
     if order.is_entry and order.expires_at is not None:
         late = (timezone.now() - order.expires_at).total_seconds()
         if late > 0:
             return Reason(ReasonCode.SIGNAL_EXPIRED, {"late_seconds": f"{late:.1f}"})
     if order.cancel_requested:
         return Reason(ReasonCode.CANCELLED_BY_VENUE, {"source": "before sending"})
-    if order.wave and (order.signal_id, order.subscription_id) in close_failed:
+    if order.id in unfinished:
         return Reason(ReasonCode.CLOSE_LEG_UNFINISHED)
     controls = controls_for(
         tenant_id=order.tenant_id,
@@ -120,12 +120,12 @@ def _confirmed_leverage(
     return {(account, symbol, mode): leverage for account, symbol, mode, leverage in rows}
 
 
-def _failed_closes(tenant_id: str, orders: Sequence[OutgoingOrder]) -> set[tuple[str, str]]:
-    """(signal, subscription) of later-wave entries whose close did not fill completely."""
+def _unfinished_closes(tenant_id: str, orders: Sequence[OutgoingOrder]) -> set[str]:
+    """Later-wave entries whose close did not fill completely, or who still hold the other side."""
     later = [order for order in orders if order.wave]
     if not later:
         return set()
-    return set(
+    failed = set(
         Intent.objects.for_tenant(tenant_id)
         .filter(
             signal_id__in={order.signal_id for order in later},
@@ -135,3 +135,19 @@ def _failed_closes(tenant_id: str, orders: Sequence[OutgoingOrder]) -> set[tuple
         .exclude(status=Intent.Status.FILLED)
         .values_list("signal_id", "subscription_id")
     )
+    rows = (
+        CopiedPosition.objects.for_tenant(tenant_id)
+        .filter(
+            subscription_id__in={order.subscription_id for order in later},
+            symbol__in={order.symbol for order in later},
+        )
+        .values_list("subscription_id", "symbol", "filled")
+    )
+    held = {(subscription_id, symbol): filled for subscription_id, symbol, filled in rows}
+    return {
+        order.id
+        for order in later
+        if (order.signal_id, order.subscription_id) in failed
+        or held.get((order.subscription_id, order.symbol), 0) * (1 if order.side == "buy" else -1)
+        < 0
+    }
