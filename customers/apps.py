@@ -10,9 +10,11 @@ class CustomersConfig(AppConfig):
     verbose_name = _("Customers")
 
     def ready(self) -> None:
+        from customers import lookups
         from customers.failpoints import arm
         from customers.tenancy import install_tripwire
 
+        lookups.register()
         install_tripwire()
         arm(
             os.environ.get("FAILPOINTS", ""),

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from django.db import connection, models
 
 from customers.domain.ids import new_id
 from customers.fields import AmountField, amount_to_db
+from customers.lookups import mostly_true
 from customers.tenancy import ScopeError, required_scope
 
 _ROWS_PER_STATEMENT = 250
@@ -24,6 +26,11 @@ _ROWS_PER_STATEMENT = 250
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _text(value: Any) -> Any:
+    """Members of enumerations as bare text: drivers treat other classes the slow way."""
+    return value if value is None or type(value) is str else str(value)
 
 
 def _amount(value: Any) -> Any:
@@ -34,6 +41,12 @@ def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+@lru_cache(maxsize=1024)
+def _moment(value: datetime | None) -> Any:
+    """Rows written together mostly carry the same few times."""
+    return connection.ops.adapt_datetimefield_value(value)
+
+
 def _converter(field: models.Field[Any, Any]) -> Callable[[Any], Any]:
     """What `save()` would do to a value of this field, without its generality."""
     if isinstance(field, AmountField):
@@ -41,53 +54,95 @@ def _converter(field: models.Field[Any, Any]) -> Callable[[Any], Any]:
     if isinstance(field, models.JSONField):
         return _json
     if isinstance(field, models.DateTimeField):
-        return connection.ops.adapt_datetimefield_value
-    if isinstance(field, (models.CharField, models.IntegerField, models.BooleanField)):
+        return _moment
+    if isinstance(field, models.CharField):
+        return _text
+    if isinstance(field, (models.IntegerField, models.BooleanField)):
         return _same
     if isinstance(field, models.ForeignKey):
         return _same
     raise TypeError(f"{field} is not written in bulk here.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    convert: Callable[[Any], Any]
+    default: Any = None
+
+
 @cache
-def _insert_plan(
-    model: type[models.Model], vendor: str
-) -> tuple[str, list[tuple[str, Callable[[Any], Any], Any]]]:
-    """The INSERT and, per column: attribute, converter, default of a row that does not say."""
-    columns = []
+def _insert_columns(model: type[models.Model], vendor: str) -> dict[str, _Column]:
+    """By attribute name, in the table's order."""
+    columns = {}
     for field in model._meta.concrete_fields:
-        default = field.to_python(field.get_default()) if field.has_default() else None
+        own_default = field.has_default() and not field.primary_key
+        default = field.to_python(field.get_default()) if own_default else None
         if default is None and not field.null and field.empty_strings_allowed:
-            default = ""
-        columns.append((field.attname, _converter(field), default))
-    quote = connection.ops.quote_name
-    names = ", ".join(quote(str(field.column)) for field in model._meta.concrete_fields)
-    marks = ", ".join(["%s"] * len(columns))
-    return f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({marks})", columns  # noqa: S608  (names are the model's own)
+            default = None if field.primary_key else ""
+        name = connection.ops.quote_name(str(field.column))
+        columns[field.attname] = _Column(name, _converter(field), default)
+    return columns
 
 
-def rows_insert(model: type[models.Model], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows given by attribute name (`tenant_id`, …); what is left out gets its default.
+def rows_insert(
+    model: type[models.Model],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    same: Mapping[str, Any] | None = None,
+) -> None:
+    """Insert rows given by attribute name (`tenant_id`, …); `same` are values that all share.
 
-    A row without an id gets one. All belong to the tenant of the scope, or ScopeError is raised.
+    What is left out gets its default, a row without an id gets one. All belong to the tenant of
+    the scope, or ScopeError is raised.
     """
     if not rows:
         return
-    scope = required_scope()
-    if scope.tenant_id is not None and any(row["tenant_id"] != scope.tenant_id for row in rows):
-        raise ScopeError(f"{model.__name__} of another tenant in this tenant's scope.")
-    statement, columns = _insert_plan(model, connection.vendor)
-    values = [
-        [convert(row.get(name, default)) for name, convert, default in columns]
-        if "id" in row
-        else [
-            new_id() if name == "id" else convert(row.get(name, default))
-            for name, convert, default in columns
-        ]
-        for row in rows
-    ]
+    shared = dict(same or {})
+    _check_tenant(model, rows, shared)
+    columns = _insert_columns(model, connection.vendor)
+    own = set().union(*rows)
+    if not own.isdisjoint(shared) or not own.union(shared) <= columns.keys():
+        raise TypeError(f"{model.__name__} rows and what they share do not fit: {own}, {shared}")
+    varying = [(name, column) for name, column in columns.items() if name in own]
+    constant = [(name, column) for name, column in columns.items() if name not in own]
+    if "id" not in own:
+        constant = [(name, column) for name, column in constant if name != "id"]
+    tail = [column.convert(shared.get(name, column.default)) for name, column in constant]
+    order = [column.name for _, column in (*varying, *constant)]
+    getters = [(name, column.convert, column.default) for name, column in varying]
+    if "id" in own:
+        values = [[*_own_values(row, getters), *tail] for row in rows]
+    else:
+        order.insert(0, columns["id"].name)
+        values = [[new_id(), *_own_values(row, getters), *tail] for row in rows]
+    names, marks = ", ".join(order), ", ".join(["%s"] * len(order))
+    table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:
-        cursor.executemany(statement, values)
+        cursor.executemany(
+            f"INSERT INTO {table} ({names}) VALUES ({marks})",  # noqa: S608  (names are the model's own)
+            values,
+        )
+
+
+def _own_values(
+    row: Mapping[str, Any], getters: Sequence[tuple[str, Callable[[Any], Any], Any]]
+) -> list[Any]:
+    return [convert(row.get(name, default)) for name, convert, default in getters]
+
+
+def _check_tenant(
+    model: type[models.Model], rows: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]
+) -> None:
+    scope = required_scope()
+    if scope.tenant_id is None:
+        return
+    if "tenant_id" in shared:
+        foreign = shared["tenant_id"] != scope.tenant_id
+    else:
+        foreign = any(row["tenant_id"] != scope.tenant_id for row in rows)
+    if foreign:
+        raise ScopeError(f"{model.__name__} of another tenant in this tenant's scope.")
 
 
 def rows_update(
@@ -101,7 +156,8 @@ def rows_update(
     """Write `changes[pk][field]` for the given fields of every row; returns rows matched.
 
     Every change carries all the fields. `same` are further values that all rows get, `only_if`
-    what a row must still say to be written. Runs in chunks, so call it inside a transaction.
+    what a row must still say (None: nothing) to be written. Runs in chunks, so call it inside a
+    transaction.
     """
     if not changes:
         return 0
@@ -117,7 +173,7 @@ def rows_update(
             chunk = items[start : start + _ROWS_PER_STATEMENT]
             params: list[Any] = []
             assignments = []
-            branches = " ".join(["WHEN %s THEN %s"] * len(chunk))
+            branches = " ".join(["WHEN %s THEN %s"] * len(chunk)) if columns else ""
             for name, column in columns:
                 assignments.append(f"{column.name} = CASE {key_column} {branches} END")
                 for key, values in chunk:
@@ -129,7 +185,12 @@ def rows_update(
             marks = ", ".join(["%s"] * len(chunk))
             conditions = [f"{key_column} IN ({marks})"]
             for column, value in guards:
-                conditions.append(f"{column.name} = %s")
+                if value is None:
+                    conditions.append(f"{column.name} IS NULL")
+                    continue
+                guard = f"{column.name} = %s"
+                # The key finds the rows; SQLite would rather walk an index on the guard.
+                conditions.append(mostly_true(guard) if connection.vendor == "sqlite" else guard)
                 params.append(column.convert(value))
             cursor.execute(
                 f"UPDATE {quote(model._meta.db_table)} SET {', '.join(assignments)}"  # noqa: S608  (names are the model's own)
@@ -138,12 +199,6 @@ def rows_update(
             )
             matched += cursor.rowcount
     return matched
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    name: str
-    convert: Callable[[Any], Any]
 
 
 def _column(model: type[models.Model], name: str) -> _Column:

@@ -25,6 +25,8 @@ from django.db.backends.signals import connection_created
 from django.db.models.expressions import Expression
 from django.db.models.signals import post_migrate, pre_migrate
 
+from customers.lookups import mostly_true
+
 logger = logging.getLogger(__name__)
 
 
@@ -101,10 +103,14 @@ class InScope(Expression):
         sql, params = compiler.compile(self.tenant_column)
         return f"{sql} = %s", (*params, scope.tenant_id)
 
+    def as_sqlite(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        sql, params = self.as_sql(compiler, connection)
+        return mostly_true(sql), params
+
 
 class TenantQuerySet(models.QuerySet):
     def for_tenant(self, tenant: Any) -> TenantQuerySet:
-        return self.filter(tenant_id=getattr(tenant, "pk", tenant))
+        return self.filter(tenant__of_tenant=getattr(tenant, "pk", tenant))
 
     def for_customer(self, customer: Any) -> TenantQuerySet:
         path: str | None = getattr(self.model, "customer_path", None)

@@ -45,8 +45,8 @@ def events_record(drafts: Iterable[EventDraft]) -> None:
                 "audience": draft.audience,
                 "kind": draft.kind,
                 "payload": draft.payload,
-                "created_at": now,
             }
             for draft in drafts
         ],
+        same={"created_at": now},
     )

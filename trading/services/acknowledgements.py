@@ -39,16 +39,13 @@ def acknowledgements_apply(*, tenant_id: str, venue_order_ids: Mapping[str, str]
             return set()
         rows_insert(
             OrderEvent,
-            [
-                {
-                    "tenant_id": tenant_id,
-                    "order_id": pk,
-                    "kind": OrderTrigger.ACCEPT,
-                    "from_state": OrderState.SENDING,
-                    "to_state": accepted,
-                    "occurred_at": now,
-                }
-                for pk in venue_order_ids
-            ],
+            [{"order_id": pk} for pk in venue_order_ids],
+            same={
+                "tenant_id": tenant_id,
+                "kind": OrderTrigger.ACCEPT,
+                "from_state": OrderState.SENDING,
+                "to_state": accepted,
+                "occurred_at": now,
+            },
         )
     return set(venue_order_ids)

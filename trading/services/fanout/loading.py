@@ -66,10 +66,11 @@ _FOLLOWER_COLUMNS = (
 
 
 class PositionRow(NamedTuple):
-    """A copied position as far as planning changes it."""
+    """A copied position as far as planning needs it."""
 
     id: str
     subscription_id: str
+    account_id: str
     target: Decimal
     filled: Decimal
     leverage: Decimal | None
@@ -92,20 +93,33 @@ def follower_rows(shard: SignalShard) -> list[FollowerRow]:
     return list(map(FollowerRow._make, rows))
 
 
+_POSITION_COLUMNS = (
+    "pk",
+    "subscription_id",
+    "account_id",
+    "target",
+    "filled",
+    "leverage",
+    "version",
+)
+
+
 def locked_positions(
     tenant_id: str, followers: Sequence[FollowerRow], symbol: str, now: datetime
 ) -> dict[str, PositionRow]:
-    """Each follower's sub-ledger in the symbol, locked; made where it is missing.
+    """The sub-ledgers in the symbol by subscription, locked; the followers' are made if missing.
 
-    The account's other copies are locked with it: two that are planned at once on one account
+    The account's other copies are locked with them: two that are planned at once on one account
     would not see each other's orders, and could open in opposite directions.
     """
-    accounts = {row.account_id for row in followers}
-    rows = CopiedPosition.objects.for_tenant(tenant_id).filter(
-        account_id__in=accounts, symbol=symbol
+    rows = (
+        CopiedPosition.objects.for_tenant(tenant_id)
+        .filter(account_id__id_in={row.account_id for row in followers}, symbol=symbol)
+        .order_by("pk")
+        .select_for_update()
+        .values_list(*_POSITION_COLUMNS)
     )
-    columns = ("pk", "subscription_id", "target", "filled", "leverage", "version")
-    locked = _by_subscription(rows.order_by("pk").select_for_update().values_list(*columns))
+    locked = _by_subscription(rows)
     missing = [
         CopiedPosition(
             tenant_id=tenant_id,
@@ -121,7 +135,7 @@ def locked_positions(
     ]
     if missing:
         CopiedPosition.objects.bulk_create(missing, ignore_conflicts=True)
-        locked = _by_subscription(rows.order_by("pk").select_for_update().values_list(*columns))
+        locked = _by_subscription(rows.all())
     return locked
 
 
@@ -136,16 +150,21 @@ def books_of(
     symbol: str,
     now: datetime,
 ) -> dict[str, Book]:
-    """Each follower's sub-ledger with its live orders and the account's other sub-ledgers."""
-    accounts = {row.account_id for row in followers}
+    """Each follower's sub-ledger with its live orders and the account's other sub-ledgers.
+
+    `positions` are all copies of the followers' accounts in the symbol, as `locked_positions`.
+    """
     entries: dict[str, Decimal] = defaultdict(Decimal)
     exits: dict[str, Decimal] = defaultdict(Decimal)
     sides = _Sides()
     live = [str(state) for state in LIVE_STATES]
     rows = (
         Order.objects.for_tenant(tenant_id)
-        .filter(account_id__in=accounts, symbol=symbol)
-        .filter(state__in=[*live, OrderState.NOT_PLACED])
+        .filter(
+            account_id__id_in={row.account_id for row in followers},
+            symbol=symbol,
+            state__in=[*live, str(OrderState.NOT_PLACED)],
+        )
         # The venue may still show an entry that was found absent.
         .filter(Q(state__in=live) | Q(is_entry=True, watch_until__gt=now))
         .values_list(
@@ -164,13 +183,8 @@ def books_of(
             sides.add(account_id, subscription_id, rest)
         if state != OrderState.NOT_PLACED:
             (entries if is_entry else exits)[subscription_id] += rest
-    held = (
-        CopiedPosition.objects.for_tenant(tenant_id)
-        .filter(account_id__in=accounts, symbol=symbol)
-        .values_list("subscription_id", "account_id", "filled")
-    )
-    for subscription_id, account_id, filled in held:
-        sides.add(account_id, subscription_id, filled)
+    for position in positions.values():
+        sides.add(position.account_id, position.subscription_id, position.filled)
     books = {}
     for row in followers:
         # In hedge mode both sides of a symbol may be held at once.
@@ -208,7 +222,7 @@ def balances_of(
     """(equity, available) by account and currency."""
     rows = (
         Balance.objects.for_tenant(tenant_id)
-        .filter(account_id__in={row.account_id for row in followers})
+        .filter(account_id__id_in={row.account_id for row in followers})
         .values_list("account_id", "currency", "equity", "available")
     )
     found: dict[str, dict[str, tuple[Decimal, Decimal]]] = defaultdict(dict)

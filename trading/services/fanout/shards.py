@@ -98,7 +98,7 @@ def _plan_chunk(context: ShardContext, followers: Sequence[FollowerRow]) -> list
         positions = locked_positions(tenant_id, followers, symbol, now)
         planned = set(
             Intent.objects.for_tenant(tenant_id)
-            .filter(signal=context.signal, subscription_id__in=[row.id for row in followers])
+            .filter(signal=context.signal, subscription_id__id_in=[row.id for row in followers])
             .values_list("subscription_id", flat=True)
         )
         todo = [row for row in followers if row.id not in planned]

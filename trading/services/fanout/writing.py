@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import fields as dataclass_fields
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,7 +23,7 @@ from customers.services.events import (
 from signals_app.models import Signal
 from trading.domain.order_states import OrderState
 from trading.domain.planning import Follower, Leg, Plan
-from trading.models import CopiedPosition, EffectiveSettings, Intent, Order, OrderEvent
+from trading.models import CopiedPosition, EffectiveSettings, Intent, Order
 from trading.services.cancelling import entries_cancel, lost_entries_give_up
 from trading.services.fanout.context import Market, ShardContext
 from trading.services.fanout.loading import FollowerRow, PositionRow
@@ -31,10 +32,12 @@ from venues.domain.types import InstrumentKind
 
 ORDER_LEASE = timedelta(seconds=10)
 _SIDES = {1: "buy", -1: "sell", 0: ""}
-_ORDER_COLUMNS = tuple(
+_SAME_COLUMNS = ("tenant_id", "signal_id", "strategy_id", "symbol")
+"""Of an order: alike for all that one signal asks of one strategy's followers."""
+_OWN_COLUMNS = tuple(
     field.name
     for field in dataclass_fields(OutgoingOrder)
-    if field.name not in ("venue", "cancel_requested")
+    if field.name not in ("venue", "cancel_requested", *_SAME_COLUMNS)
 )
 
 
@@ -75,7 +78,6 @@ class ChunkWriter:
                 "target": target,
                 "leverage": follower.terms.leverage if follower and enters else position.leverage,
                 "version": position.version + 1,
-                "changed_at": self.now,
             }
         self.planned_for.append(row.id)
         if plan.cancel_entries:
@@ -112,30 +114,35 @@ class ChunkWriter:
     def _intent(
         self, row: FollowerRow, leg: Leg, target: Decimal, position: PositionRow, market: Market
     ) -> dict[str, Any]:
-        signal = self.context.signal
+        """What differs between followers; the rest is in `_same_of_intents`."""
         return {
             "id": new_id(),
-            "tenant_id": signal.tenant_id,
-            "key": f"signal:{signal.pk}:{row.id}:{leg.leg}",
-            "cause": Intent.Cause.SIGNAL,
-            "cause_id": signal.pk,
-            "signal_id": signal.pk,
+            "key": f"signal:{self.context.signal.pk}:{row.id}:{leg.leg}",
             "subscription_id": row.id,
             "account_id": row.account_id,
             "customer_id": row.customer_id,
             "leg": leg.leg,
-            "symbol": signal.symbol,
             "is_entry": leg.is_entry,
             "side": _SIDES[leg.direction],
             "quantity": leg.quantity if leg.is_order else None,
-            "reference_price": signal.price or market.price,
+            "reference_price": self.context.signal.price or market.price,
             "target_before": position.target,
             "target_after": target,
             "status": Intent.Status.WORKING if leg.is_order else Intent.Status.SKIPPED,
             "reason_code": leg.reason.code if leg.reason else "",
             "reason_params": leg.reason.params if leg.reason else {},
-            "created_at": self.now,
             "finished_at": None if leg.is_order else self.now,
+        }
+
+    def _same_of_intents(self) -> dict[str, Any]:
+        signal = self.context.signal
+        return {
+            "tenant_id": signal.tenant_id,
+            "cause": Intent.Cause.SIGNAL,
+            "cause_id": signal.pk,
+            "signal_id": signal.pk,
+            "symbol": signal.symbol,
+            "created_at": self.now,
         }
 
     def _order(
@@ -177,33 +184,35 @@ class ChunkWriter:
         # Before the new orders are there: what overtakes is not overtaken.
         self._cancel_working_entries()
         self._give_up_lost_entries()
-        rows_insert(Intent, self.intents)
-        rows_insert(Order, [self._order_row(order) for order in self.orders])
-        rows_insert(OrderEvent, [self._creation(order) for order in self.orders])
-        rows_update(CopiedPosition, self.targets, ("target", "leverage", "version", "changed_at"))
-        events_record(self._event_drafts())
+        rows_insert(Intent, self.intents, same=self._same_of_intents())
         sendable = [order for order in self.orders if order.wave == 0]
+        self._store_orders(sendable, state=OrderState.CLAIMED)
+        later = [order for order in self.orders if order.wave]
+        self._store_orders(later, state=OrderState.READY)
+        rows_update(
+            CopiedPosition,
+            self.targets,
+            ("target", "leverage", "version"),
+            same={"changed_at": self.now},
+        )
+        events_record(self._event_drafts())
         sendable.sort(key=lambda order: order.is_entry)
         return sendable
 
-    def _order_row(self, order: OutgoingOrder) -> dict[str, Any]:
-        """Orders of the first wave are claimed for the caller, later ones wait as READY."""
-        row = {name: getattr(order, name) for name in _ORDER_COLUMNS}
-        row["created_at"] = self.now
-        if order.wave == 0:
-            row["state"] = OrderState.CLAIMED
-            row["claimed_by"] = self.context.claimed_by
-            row["claimed_until"] = self.now + ORDER_LEASE
-        return row
+    def _store_orders(self, orders: Sequence[OutgoingOrder], *, state: OrderState) -> None:
+        """Orders of the first wave are claimed for the caller, later ones wait as READY.
 
-    def _creation(self, order: OutgoingOrder) -> dict[str, Any]:
-        return {
-            "tenant_id": order.tenant_id,
-            "order_id": order.id,
-            "kind": "create",
-            "to_state": OrderState.READY if order.wave else OrderState.CLAIMED,
-            "occurred_at": self.now,
-        }
+        The row itself tells of its making; its events begin with the first change of its state.
+        """
+        same: dict[str, Any] = {"created_at": self.now, "state": state}
+        if state is OrderState.CLAIMED:
+            same |= {
+                "claimed_by": self.context.claimed_by,
+                "claimed_until": self.now + ORDER_LEASE,
+            }
+        same |= {name: getattr(orders[0], name) for name in _SAME_COLUMNS} if orders else {}
+        rows = [{name: getattr(order, name) for name in _OWN_COLUMNS} for order in orders]
+        rows_insert(Order, rows, same=same)
 
     def _store_settings(self) -> None:
         """Snapshots are shared by content; each intent gets the id of its own."""
@@ -251,6 +260,11 @@ class ChunkWriter:
         )
 
     def _event_drafts(self) -> list[EventDraft]:
+        """Staff see every decision now; a client sees what was skipped now, and an order when its
+        first answer is written: two events a follower in the sender's way would delay both."""
+        if not self.intents:
+            return []
+        signal = self.context.signal
         tenant_id = self.context.shard.tenant_id
         order_of = {order.intent_id: order.id for order in self.orders}
         drafts = [
@@ -259,10 +273,10 @@ class ChunkWriter:
                 customer_audience(intent["customer_id"]),
                 "order.changed",
                 {
-                    "order": order_of.get(intent["id"], ""),
+                    "order": "",
                     "intent": intent["id"],
                     "account": intent["account_id"],
-                    "symbol": intent["symbol"],
+                    "symbol": signal.symbol,
                     "side": intent["side"],
                     "status": intent["status"],
                     "quantity": _text(intent["quantity"]),
@@ -273,20 +287,20 @@ class ChunkWriter:
                 },
             )
             for intent in self.intents
+            if intent["id"] not in order_of
         ]
-        if drafts:
-            rows = [
-                {
-                    "intent": intent["id"],
-                    "order": order_of.get(intent["id"], ""),
-                    "account": intent["account_id"],
-                    "status": intent["status"],
-                    "reason_code": intent["reason_code"],
-                }
-                for intent in self.intents
-            ]
-            payload = {"signal": self.context.signal.pk, "rows": rows}
-            drafts.append(EventDraft(tenant_id, staff_audience(tenant_id), "signal.rows", payload))
+        rows = [
+            {
+                "intent": intent["id"],
+                "order": order_of.get(intent["id"], ""),
+                "account": intent["account_id"],
+                "status": intent["status"],
+                "reason_code": intent["reason_code"],
+            }
+            for intent in self.intents
+        ]
+        payload = {"signal": signal.pk, "rows": rows}
+        drafts.append(EventDraft(tenant_id, staff_audience(tenant_id), "signal.rows", payload))
         return drafts
 
 

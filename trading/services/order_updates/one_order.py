@@ -29,6 +29,8 @@ def apply_update(work: Work, order: Order, update: OrderUpdate) -> None:
     after = steps[-1].to_state if steps else before
     order.state = after
     order.check_at = check_at
+    if not order.checks:
+        work.first_answers.add(order.pk)
     order.checks += 1
     order.version += 1
     if update.venue_order_id:

@@ -43,6 +43,8 @@ class Work:
     positions: dict[tuple[str, str], CopiedPosition]
     known_trades: set[tuple[str, str, str]]
     changed_orders: set[str] = field(default_factory=set)
+    first_answers: set[str] = field(default_factory=set)
+    """Orders of which nothing was heard before, an acceptance apart."""
     changed_positions: set[tuple[str, str]] = field(default_factory=set)
     events: list[dict[str, Any]] = field(default_factory=list)
     fills: list[dict[str, Any]] = field(default_factory=list)

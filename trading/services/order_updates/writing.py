@@ -98,7 +98,7 @@ def store(tenant_id: str, work: Work) -> None:
 
 
 def _store_intents(work: Work, orders: Sequence[Order]) -> list[Order]:
-    """Intents follow their latest order; returns the orders whose intents changed."""
+    """Intents follow their latest order; returns the orders that there is news of to tell."""
     changes: dict[str, dict[str, Any]] = {}
     changed = []
     for order in orders:
@@ -114,6 +114,8 @@ def _store_intents(work: Work, orders: Sequence[Order]) -> list[Order]:
         if any(getattr(intent, name) != value for name, value in values.items()):
             changes[intent.pk] = values
             changed.append(order)
+        elif order.pk in work.first_answers:
+            changed.append(order)  # planning left it to us to tell the client of it
     rows_update(Intent, changes, _INTENT_FIELDS)
     return changed
 

@@ -114,7 +114,10 @@ def _confirmed_leverage(
 ) -> dict[tuple[str, str, str], Decimal]:
     rows = (
         InstrumentSetting.objects.for_tenant(tenant_id)
-        .filter(account_id__in={order.account_id for order in orders if order.leverage})
+        .filter(
+            account_id__id_in={order.account_id for order in orders if order.leverage},
+            symbol__in={order.symbol for order in orders},
+        )
         .values_list("account_id", "symbol", "margin_mode", "leverage")
     )
     return {(account, symbol, mode): leverage for account, symbol, mode, leverage in rows}

@@ -11,7 +11,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from customers.bulk_rows import rows_insert, rows_upsert
+from customers.bulk_rows import rows_insert, rows_update, rows_upsert
 from customers.failpoints import failpoint
 from customers.models import ExchangeAccount
 from customers.wakeup import wake
@@ -39,7 +39,7 @@ from venues.runtime import submit
 
 DEADLINE = timedelta(seconds=4)
 """How long the venue may still accept the request; it discards what arrives later."""
-SEND_CHUNK = 125
+SEND_CHUNK = 250
 FLUSH_SIZE = 250
 FLUSH_SECONDS = 0.02
 SILENCE_SECONDS = 0.25
@@ -115,41 +115,39 @@ class OrderSender:
         now = timezone.now()
         ids = [job.order.id for job in jobs]
         with transaction.atomic():
-            marked = (
-                Order.objects.for_tenant(self.tenant_id)
-                .filter(
-                    pk__in=ids,
-                    state=OrderState.CLAIMED,
-                    claimed_by=self.claimed_by,
-                    cancel_requested_at__isnull=True,
-                )
-                .update(
-                    state=OrderState.SENDING,
-                    sent_at=now,
-                    deadline_at=now + DEADLINE,
-                    claimed_until=None,
-                )
+            marked = rows_update(
+                Order,
+                {key: {} for key in ids},
+                (),
+                same={
+                    "state": OrderState.SENDING,
+                    "sent_at": now,
+                    "deadline_at": now + DEADLINE,
+                    "claimed_until": None,
+                },
+                only_if={
+                    "state": OrderState.CLAIMED,
+                    "claimed_by": self.claimed_by,
+                    "cancel_requested_at": None,
+                },
             )
             if marked != len(ids):
                 left = set(
                     Order.objects.for_tenant(self.tenant_id)
-                    .filter(pk__in=ids, state=OrderState.SENDING, sent_at=now)
+                    .filter(pk__id_in=ids, state=OrderState.SENDING, sent_at=now)
                     .values_list("pk", flat=True)
                 )
                 jobs = [job for job in jobs if job.order.id in left]
             rows_insert(
                 OrderEvent,
-                [
-                    {
-                        "tenant_id": self.tenant_id,
-                        "order_id": job.order.id,
-                        "kind": OrderTrigger.SEND,
-                        "from_state": OrderState.CLAIMED,
-                        "to_state": OrderState.SENDING,
-                        "occurred_at": now,
-                    }
-                    for job in jobs
-                ],
+                [{"order_id": job.order.id} for job in jobs],
+                same={
+                    "tenant_id": self.tenant_id,
+                    "kind": OrderTrigger.SEND,
+                    "from_state": OrderState.CLAIMED,
+                    "to_state": OrderState.SENDING,
+                    "occurred_at": now,
+                },
             )
             self._departures.count(job.order for job in jobs)
             failpoint("orders.before_marked_sending")
