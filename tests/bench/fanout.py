@@ -19,12 +19,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.bench.process_figures import cpu_seconds, rss_megabytes
+
 ROOT = Path(__file__).resolve().parents[2]
 ORDER_WORKERS = 2
-NAIVE_ORDERS = 300
 PATIENCE_SECONDS = 120.0
 
 
@@ -39,43 +41,6 @@ def _prepare_environment(state: Path, port: int, database_url: str) -> None:
     else:
         os.environ.pop("DATABASE_URL", None)
     os.environ.pop("REDIS_URL", None)
-
-
-def _cpu_seconds(pid: int) -> float:
-    """User and system time of a process and its living descendants."""
-    total = 0.0
-    for each in _family(pid):
-        try:
-            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        except FileNotFoundError:
-            continue
-        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return total
-
-
-def _rss_megabytes(pid: int) -> float:
-    """The largest resident set among a process and its descendants."""
-    sizes = [0.0]
-    for each in _family(pid):
-        try:
-            status = Path(f"/proc/{each}/status").read_text()
-        except FileNotFoundError:
-            continue
-        sizes += [
-            int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS:")
-        ]
-    return max(sizes)
-
-
-def _family(pid: int) -> list[int]:
-    family = [pid]
-    for parent in family:
-        try:
-            children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        except FileNotFoundError:
-            continue
-        family += [int(child) for child in children]
-    return family
 
 
 class _Bench:
@@ -95,7 +60,7 @@ class _Bench:
     async def run(self) -> dict[str, Any]:
         from config.supervisor.supervisor import Supervisor
 
-        population = await asyncio.to_thread(self._populate)
+        self.population = population = await asyncio.to_thread(self._populate)
         supervisor = Supervisor(self._specs(), state_dir=self.state, say=self._say)
         await supervisor.start()
         try:
@@ -154,10 +119,10 @@ class _Bench:
 
         from config.demo.webhook import post_signal
         from customers.tenancy import tenant_scope
-        from trading.models import Order
+        from trading.models import Order, SignalShard
 
         names = [spec.name for spec in self._running(supervisor)]
-        before = {name: _cpu_seconds(supervisor.child(name).pid) for name in names}
+        before = {name: cpu_seconds(supervisor.child(name).pid) for name in names}
         signal_body = {
             "action": "open",
             "symbol": "BTC/USDT:USDT",
@@ -180,19 +145,27 @@ class _Bench:
         deadline = time.monotonic() + PATIENCE_SECONDS
         with tenant_scope(population.tenant.pk):
             orders = Order.objects.filter(signal_id=signal_id)
-            # Seen from another connection, an acknowledgement is committed.
-            while orders.exclude(acknowledged_at=None).count() < self.options.followers:
+            unplanned = SignalShard.objects.exclude(status=SignalShard.Status.PLANNED)
+            # Seen from another connection, an acknowledgement is committed. Cheap questions: the
+            # shards first, then one order that is still open.
+            while (
+                not SignalShard.objects.filter(signal_id=signal_id).exists()
+                or unplanned.filter(signal_id=signal_id).exists()
+                or orders.filter(acknowledged_at=None).exists()
+            ):
                 if time.monotonic() > deadline:
                     states = list(orders.values_list("state", "reason_code")[:5])
                     raise SystemExit(f"not all orders were acknowledged: {states}")
-                time.sleep(0.005)
+                time.sleep(0.01)
             seconds = time.time() - taken_at
+            if orders.count() != self.options.followers:
+                raise SystemExit(f"{orders.count()} orders for {self.options.followers} followers")
             times = sorted(
                 (at.timestamp() - taken_at) * 1000
                 for at in orders.values_list("acknowledged_at", flat=True)
             )
         connection.close()
-        after = {name: _cpu_seconds(supervisor.child(name).pid) for name in names}
+        after = {name: cpu_seconds(supervisor.child(name).pid) for name in names}
         time.sleep(self.options.pause)  # fills are followed up; the next round starts in peace
         count = self.options.followers
         return {
@@ -201,7 +174,7 @@ class _Bench:
             "p50_ms": round(times[count // 2]),
             "p99_ms": round(times[min(count - 1, count * 99 // 100)]),
             "orders_per_second": round(count / seconds),
-            "worker_rss_mb": round(_rss_megabytes(supervisor.child("worker-orders").pid)),
+            "worker_rss_mb": round(rss_megabytes(supervisor.child("worker-orders").pid)),
             "cpu_seconds": {name: round(after[name] - before[name], 2) for name in names},
         }
 
@@ -211,75 +184,94 @@ class _Bench:
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
+    def queries(self) -> int:
+        """SQL statements of one fan-out, dispatch and shards; needs the exchange."""
+        from django.db import connection
+        from django.test.utils import CaptureQueriesContext
+        from django.utils import timezone
+
+        from customers.tenancy import tenant_scope
+        from signals_app.models import Signal
+        from trading import tasks
+        from trading.models import Order, SignalShard
+        from trading.services.fanout.signals import signal_dispatch
+
+        tenant_id = self.population.tenant.pk
+        with tenant_scope(tenant_id):
+            last = Signal.objects.order_by("-pk")[0]
+            now = timezone.now()
+            signal = Signal(
+                tenant_id=tenant_id,
+                source_id=last.source_id,
+                external_id="queries",
+                external_id_hash="queries",
+                emitted_at=now,
+                received_at=now,
+                expires_at=now + timedelta(seconds=60),
+                **{
+                    name: getattr(last, name)
+                    for name in ("action", "symbol", "side", "size", "size_basis", "leverage")
+                },
+            )
+            signal.save(force_insert=True)
+            with CaptureQueriesContext(connection) as statements:
+                signal_dispatch(signal_id=signal.pk, tenant_id=tenant_id)
+                for shard_id in SignalShard.objects.filter(signal_id=signal.pk).values_list(
+                    "pk", flat=True
+                ):
+                    tasks.shard_run(shard_id=shard_id, tenant_id=tenant_id)
+            sent = Order.objects.filter(signal_id=signal.pk).exclude(acknowledged_at=None).count()
+            if sent != self.options.followers:
+                raise SystemExit(f"{sent} orders were sent while counting queries")
+        connection.close()
+        return len(statements)
+
     # --- rivals -----------------------------------------------------------------------------
 
-    def rival(self, kind: str) -> float:
-        """Orders a second of a bare loop in as many processes as Tandem has order workers."""
-        processes = [
-            subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "tests.bench.rivals", kind),
-                    *("--url", self.paper_url, "--accounts", str(self.accounts_file)),
-                    *("--part", f"{number}/{ORDER_WORKERS}"),
-                ],
-                stdout=subprocess.PIPE,
-                cwd=ROOT,
-            )
-            for number in range(ORDER_WORKERS)
-        ]
-        results = [json.loads(process.communicate(timeout=300)[0]) for process in processes]
-        return sum(r["orders"] for r in results) / max(r["seconds"] for r in results)
-
-    def naive(self, broker: str) -> float:
-        """Orders a second of one Celery task per order."""
+    def rivals(self, tandem: float) -> dict[str, Any]:
+        """The same orders sent more barely, against an exchange of their own."""
         from config.demo.paper_control import PaperControl
-        from customers.domain.ids import new_id
+        from config.supervisor.launch import launched
+        from config.supervisor.ports import http_answers
+        from tests.bench.rivals_race import bare_loop, task_per_order
 
-        os.environ["NAIVE_BROKER"] = broker
-        from tests.bench.naive import app, order
-
-        worker = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "celery", "-A", "tests.bench.naive", "worker"),
-                *("--concurrency", str(ORDER_WORKERS), "--queues", "naive", "-l", "ERROR"),
-                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-            ],
-            cwd=ROOT,
+        exchange = subprocess.Popen(
+            launched(
+                [
+                    *(sys.executable, "-m", "venues.paper", "--port", str(self.paper_port)),
+                    *("--feed", "static", "--matching", "ack"),
+                    *("--accounts", str(self.accounts_file), "--control-token", self.token),
+                ]
+            ),
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            cwd=ROOT,
         )
-        control = PaperControl(self.paper_url, self.token)
-        accounts = self.accounts[:NAIVE_ORDERS]
-
-        def send_all() -> float:
-            ids = {new_id(): account for account in accounts}
-            started = time.perf_counter()
-            for client_order_id, account in ids.items():
-                order.apply_async(
-                    kwargs={
-                        "url": self.paper_url,
-                        "key": account.api_key,
-                        "secret": account.secret_key,
-                        "passphrase": account.passphrase,
-                        "client_order_id": client_order_id,
-                    },
-                    queue="naive",
-                )
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            while time.monotonic() < deadline:
-                booked = {row["clOrdId"] for row in control.ledger()["orders"]}
-                if ids.keys() <= booked:
-                    return len(ids) / (time.perf_counter() - started)
-                time.sleep(0.2)
-            raise SystemExit("the naive worker did not finish")
-
         try:
-            send_all()  # clients are cached afterwards
-            return send_all()
+            while not http_answers(f"{self.paper_url}/api/v5/public/time"):
+                time.sleep(0.1)
+            where = {"url": self.paper_url, "accounts_file": self.accounts_file}
+            queries = self.queries()
+            raw = bare_loop("raw", **where, processes=ORDER_WORKERS)
+            limit = bare_loop("limit", **where, processes=ORDER_WORKERS)
+            naive = task_per_order(
+                url=self.paper_url,
+                control=PaperControl(self.paper_url, self.token),
+                accounts=self.accounts,
+                state=self.state,
+                workers=ORDER_WORKERS,
+            )
         finally:
-            worker.terminate()
-            worker.wait(20)
-            app.close()
+            exchange.terminate()
+            exchange.wait(10)
+        return {
+            "raw_orders_per_second": round(raw),
+            "ratio": round(tandem / raw, 2),
+            "limit_orders_per_second": round(limit),
+            "ratio_to_limit": round(tandem / limit, 2),
+            "naive_orders_per_second": round(naive),
+            "ratio_to_naive": round(tandem / naive, 1),
+            "queries": queries,
+        }
 
 
 def main() -> None:
@@ -299,35 +291,10 @@ def main() -> None:
     import django
 
     django.setup()
-    from config.supervisor.launch import launched
-    from config.supervisor.ports import http_answers
-
     bench = _Bench(options, state, port)
     result = asyncio.run(bench.run())
     if not options.no_rivals:
-        exchange = subprocess.Popen(
-            launched(
-                [
-                    *(sys.executable, "-m", "venues.paper", "--port", str(port)),
-                    *("--feed", "static", "--matching", "ack"),
-                    *("--accounts", str(bench.accounts_file), "--control-token", bench.token),
-                ]
-            ),
-            stdout=subprocess.DEVNULL,
-            cwd=ROOT,
-        )
-        try:
-            while not http_answers(f"http://127.0.0.1:{port}/api/v5/public/time"):
-                time.sleep(0.1)
-            raw, limit = bench.rival("raw"), bench.rival("limit")
-            result |= {
-                "raw_orders_per_second": round(raw),
-                "ratio": round(result["orders_per_second"] / raw, 2),
-                "limit_orders_per_second": round(limit),
-            }
-        finally:
-            exchange.terminate()
-            exchange.wait(10)
+        result |= bench.rivals(result["orders_per_second"])
     shutil.rmtree(state, ignore_errors=True)
     print(json.dumps(result))
 
