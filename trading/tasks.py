@@ -37,13 +37,13 @@ def shard_run(*, shard_id: str, tenant_id: str) -> None:
     shard = shard_claim(shard_id=shard_id, tenant_id=tenant_id, claimed_by=claimed_by)
     if shard is None:
         return
-    sender = OrderSender(tenant_id, claimed_by)
+    sender = OrderSender(tenant_id, claimed_by, follow=False)
     try:
         for orders in shard_plan(shard_context(shard, claimed_by)):
             sender.send(orders)
     finally:
         sender.finish()
-    fanout.signal_settle(signal_id=shard.signal_id, tenant_id=tenant_id)
+    fanout.shard_finished(signal_id=shard.signal_id, tenant_id=tenant_id)
 
 
 @shared_task(base=TenantTask)

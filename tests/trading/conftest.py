@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.trading.world import World, make_world
+from tests.trading.world import World, make_world, wait_for_stragglers
 from venues import runtime
 
 
@@ -12,4 +12,5 @@ def world(transactional_db: Any, paper_exchange: Any) -> Iterator[World]:
     """Transactional: the flow commits between its steps and uses several connections."""
     runtime.close_gateways()
     yield make_world(paper_exchange)
+    wait_for_stragglers()  # they write to the database that is about to go
     runtime.close_gateways()

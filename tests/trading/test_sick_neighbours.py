@@ -15,7 +15,7 @@ from django.db import connections
 from django.utils import timezone
 
 from customers.tenancy import tenant_scope
-from tests.trading.world import World
+from tests.trading.world import World, wait_for_stragglers
 from trading import tasks
 from trading.models import Balance, Order
 from trading.services import order_checks
@@ -67,6 +67,27 @@ def test_a_hanging_look_up_holds_up_no_other_account(world: World) -> None:
 
 def _key(world: World, follower: Any) -> dict[str, str]:
     return {"account": world.keys[follower.account_id].api_key}
+
+
+def test_a_worker_leaves_a_silent_account_and_takes_the_next_signal(world: World) -> None:
+    sick, well = world.follower(), world.follower()
+    world.paper.control.add_fault(
+        "delay", ms=3000, endpoint="trade/order", method="POST", **_key(world, sick)
+    )
+    first, second = world.entry(), world.entry("increase")
+
+    world.fan_out(first, wait=False)
+
+    with tenant_scope(world.tenant.pk):
+        states = dict(Order.objects.values_list("account_id", "state"))
+    assert states == {sick.account_id: "sending", well.account_id: "accepted"}
+    world.paper.control.clear_faults()
+    world.fan_out(second, wait=False)
+    assert world.orders(signal_id=second.pk, account=well.account_id)[0].state == "accepted"
+
+    wait_for_stragglers()
+    assert {order.state for order in world.orders()} == {"accepted"}
+    assert len(world.ledger_orders(sick)) == 2
 
 
 def test_a_look_up_that_never_ends_loses_no_other_result(

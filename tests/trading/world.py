@@ -28,9 +28,14 @@ from tests.factories import (
 from trading import tasks
 from trading.models import CopiedPosition, Intent, Order
 from trading.services.control_state import forget_controls
+from trading.services.submission.stragglers import stragglers
 from venues import markets
 
 SYMBOL = "BTC/USDT:USDT"
+
+
+def wait_for_stragglers() -> None:
+    assert stragglers.wait(30), "answers are outstanding for half a minute"
 
 
 @dataclass
@@ -106,11 +111,16 @@ class World:
         with tenant_scope(self.tenant.pk):
             return list(signal.shards.values_list("pk", flat=True))
 
-    def fan_out(self, signal: Signal) -> None:
-        """Plan and send; orders may still be unfilled afterwards."""
+    def fan_out(self, signal: Signal, *, wait: bool = True) -> None:
+        """Plan and send; orders may still be unfilled afterwards.
+
+        `wait` for late answers, too, which a worker leaves to its stragglers' thread.
+        """
         forget_controls()
         for shard_id in self.dispatch(signal):
             tasks.shard_run(shard_id=shard_id, tenant_id=self.tenant.pk)
+        if wait:
+            wait_for_stragglers()
 
     def run(self, signal: Signal, *, rounds: int = 6) -> None:
         """The whole flow until every order has ended, as workers would drive it."""
@@ -125,6 +135,7 @@ class World:
             waiting = list(Order.objects.filter(state="ready").values_list("pk", flat=True))
             if waiting:
                 tasks.orders_submit(order_ids=waiting, tenant_id=self.tenant.pk)
+                wait_for_stragglers()
             live = Order.objects.exclude(
                 state__in=["filled", "cancelled", "rejected", "not_placed", "expired"]
             )

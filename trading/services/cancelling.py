@@ -19,7 +19,7 @@ def entries_cancel(
     """
     live = [str(state) for state in LIVE_STATES]
     rows = Order.objects.for_tenant(tenant_id).filter(
-        subscription_id__in=subscription_ids,
+        subscription_id__id_in=subscription_ids,
         is_entry=True,
         state__in=live,
         cancel_requested_at__isnull=True,
@@ -53,7 +53,7 @@ def lost_entries_give_up(
     exited, instead of being counted as the copy's. `side`: only buys, or only sells.
     """
     rows = Order.objects.for_tenant(tenant_id).filter(
-        subscription_id__in=subscription_ids,
+        subscription_id__id_in=subscription_ids,
         is_entry=True,
         state=OrderState.NOT_PLACED,
         watch_until__gt=now,

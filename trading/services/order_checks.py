@@ -7,6 +7,7 @@ order_updates. Nothing here places an order, except that an exit proven lost get
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -96,20 +97,17 @@ def _try_again(tenant_id: str, orders: Sequence[Order]) -> None:
 
 
 def _claim(tenant_id: str, order_ids: Sequence[str]) -> list[Order]:
-    """Compare-and-set on check_at, so that one process looks at a time."""
+    """Compare-and-set on check_at, so that one process looks at a time.
+
+    The claim's end is the claimer's mark; two that made the same by chance would both look, which
+    is harmless.
+    """
     now = timezone.now()
-    until = now + CHECK_LEASE
-    rows = Order.objects.for_tenant(tenant_id).filter(pk__in=order_ids, check_at__lte=now)
-    candidates = list(rows.select_related("account", "intent"))
-    if not candidates:
+    until = now + CHECK_LEASE + timedelta(microseconds=secrets.randbelow(1_000_000))
+    rows = Order.objects.for_tenant(tenant_id).filter(pk__id_in=order_ids)
+    if not rows.filter(check_at__lte=now).update(check_at=until, version=F("version") + 1):
         return []
-    won = []
-    for order in candidates:
-        claimed = rows.filter(pk=order.pk, check_at=order.check_at, version=order.version)
-        if claimed.update(check_at=until, version=F("version") + 1):
-            order.version += 1
-            won.append(order)
-    return won
+    return list(rows.filter(check_at=until).select_related("account", "intent"))
 
 
 def _is_at_venue(order: Order) -> bool:

@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from customers.failpoints import failpoint
 from customers.services.events import EventDraft, events_record, staff_audience
-from customers.wakeup import wake_on_commit
+from customers.wakeup import wake, wake_on_commit
 from signals_app.models import Signal
 from strategies.models import Strategy, Subscription
-from trading.models import FanoutTally, Intent, SignalShard
+from trading.domain.order_states import OrderState
+from trading.models import FanoutTally, Intent, Order, SignalShard
 from trading.selectors.coverage import Coverage, signal_coverage
 from trading.signals import fanout_settled
 
@@ -22,6 +23,7 @@ SETTLE_PATIENCE = timedelta(minutes=2)
 """After this a summary goes out even if an outcome is still open."""
 SMALLEST_SHARD = 50
 LARGEST_SHARD = 500
+FOLLOWED_AT_ONCE = 200
 
 
 def _claim(signal_id: str, tenant_id: str) -> bool:
@@ -118,11 +120,11 @@ def signal_settle(*, signal_id: str, tenant_id: str) -> bool:
     )
     if signal is None:
         return False
+    if _has_unplanned_shards(tenant_id, signal_id):
+        return False
     coverage = signal_coverage(signal)
     now = timezone.now()
     patient = signal.planned_at is None or now < signal.planned_at + SETTLE_PATIENCE
-    if _has_unplanned_shards(signal):
-        return False
     if patient and not (coverage.is_settled and _all_legs_ended(signal)):
         return False
     with transaction.atomic():
@@ -149,8 +151,32 @@ def signal_settle(*, signal_id: str, tenant_id: str) -> bool:
     return True
 
 
-def _has_unplanned_shards(signal: Signal) -> bool:
-    shards = SignalShard.objects.for_tenant(signal.tenant_id).filter(signal=signal)
+def shard_finished(*, signal_id: str, tenant_id: str) -> None:
+    """After a shard's orders were sent: the signal's last one starts the look-ups of all.
+
+    Earlier they would compete with what is still to be sent. Orders whose shard ends at the same
+    moment as another, and whatever a dead worker left, are found by the sweeper.
+    """
+    if _has_unplanned_shards(tenant_id, signal_id):
+        return
+    accepted = list(
+        Order.objects.for_tenant(tenant_id)
+        .filter(signal_id=signal_id, state=OrderState.ACCEPTED, check_at__isnull=False)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    for start in range(0, len(accepted), FOLLOWED_AT_ONCE):
+        wake(
+            "trading.tasks.orders_check",
+            order_ids=accepted[start : start + FOLLOWED_AT_ONCE],
+            tenant_id=tenant_id,
+        )
+    if not accepted:
+        signal_settle(signal_id=signal_id, tenant_id=tenant_id)
+
+
+def _has_unplanned_shards(tenant_id: str, signal_id: str) -> bool:
+    shards = SignalShard.objects.for_tenant(tenant_id).filter(signal_id=signal_id)
     return shards.exclude(status=SignalShard.Status.PLANNED).exists()
 
 

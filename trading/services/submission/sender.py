@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ from trading.services.order_updates import OrderUpdate, order_updates_apply
 from trading.services.outgoing import OutgoingOrder
 from trading.services.submission.answers import leverage_reason, refusal_of_keys, update_for
 from trading.services.submission.last_checks import Instruments, checked_again, last_checks
+from trading.services.submission.stragglers import stragglers
 from trading.services.submission.wire import (
     Answer,
     Job,
@@ -43,21 +45,25 @@ SEND_CHUNK = 250
 FLUSH_SIZE = 250
 FLUSH_SECONDS = 0.02
 SILENCE_SECONDS = 0.25
+PATIENCE_SECONDS = 1.0
+"""So long a worker waits for the last answers before it takes the next task."""
 
 
 class OrderSender:
     """Sends chunks of claimed orders and writes answers as they come.
 
     `send` returns when the chunk is on its way, so that the next can be planned meanwhile;
-    `finish` waits for all answers.
+    `finish` waits for the answers, a while. With `follow` off the caller sees to it that what was
+    accepted is followed up; late answers are followed up here in any case.
     """
 
-    def __init__(self, tenant_id: str, claimed_by: str) -> None:
+    def __init__(self, tenant_id: str, claimed_by: str, *, follow: bool = True) -> None:
         self.tenant_id = tenant_id
         self.claimed_by = claimed_by
         self.instruments: Instruments = {}
         self._news: News = queue.SimpleQueue()
         self._in_flight = 0
+        self._follow = follow
         self._to_follow: list[str] = []
         self._departures = Departures(tenant_id)
         self._answered = AnswerTally(tenant_id)
@@ -68,17 +74,29 @@ class OrderSender:
             self._collect(wait=False)
 
     def finish(self) -> None:
-        """Wait for all answers; only then does following them up compete for the processor."""
-        while self._in_flight:
-            if not self._collect(wait=True):
-                self._follow_up()  # the rest may wait for an account that does not answer
+        """Wait for all answers; those of silent accounts are left to the stragglers' thread."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while self._in_flight and time.monotonic() < until:
+            self._collect(wait=True)
         self._follow_up()
         self._answered.report()
+        if self._in_flight:
+            self._follow = True
+            stragglers.take(self)
+
+    def take_late(self) -> bool:
+        """What has come in since `finish` gave up waiting; whether that was all."""
+        while self._collect(wait=False):
+            pass
+        self._follow_up()
+        self._answered.report()
+        return not self._in_flight
 
     def _follow_up(self) -> None:
-        if self._to_follow:
+        """Only now: while others wait to be sent it would compete with them."""
+        if self._to_follow and self._follow:
             wake("trading.tasks.orders_check", order_ids=self._to_follow, tenant_id=self.tenant_id)
-            self._to_follow = []
+        self._to_follow = []
 
     def _send_chunk(self, orders: Sequence[OutgoingOrder]) -> None:
         jobs, refused = last_checks(self.tenant_id, orders, self.instruments)
