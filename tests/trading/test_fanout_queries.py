@@ -21,7 +21,7 @@ from venues import runtime
 
 # A chunk: locks, five reads, six writes, its last checks, marks and answers, in transactions;
 # answers may come in several lots.
-QUERIES_A_CHUNK = 40
+QUERIES_A_CHUNK = 60
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
