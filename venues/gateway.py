@@ -8,6 +8,7 @@ from typing import Protocol
 
 from django.conf import settings
 
+from venues.domain.rate_windows import Processes
 from venues.domain.types import (
     AccountConfig,
     BalanceSnapshot,
@@ -29,15 +30,20 @@ class Gateway(Protocol):
     `order_fills` ask again when nothing was answered. Every method but `place_order`,
     `find_order` and `search_order` raises VenueError; those three report what they learnt,
     because for them an unclear answer is an answer.
+
+    Each request waits for its turn within the venue's rate limits. `is_exit` puts it before
+    entries, with room that they cannot use: for exits, and for what an exit depends on;
+    cancellations always are. What gets no turn in time is not sent, with the code NOT_SENT.
     """
 
     async def load_instruments(self, *, max_age_seconds: float = 0) -> dict[str, Instrument]:
         """All live and dead instruments by unified symbol; from memory when it is younger."""
 
-    async def last_price(self, symbol: str) -> Decimal: ...
+    async def last_prices(self, symbol: str) -> dict[str, Decimal]:
+        """The last traded price of this symbol, and of what else came with it."""
 
     async def place_order(self, credentials: Credentials, request: OrderRequest) -> Placement:
-        """Send once. Never raises for what the venue or the network does."""
+        """Send once, or not at all. Never raises for what the venue or the network does."""
 
     async def cancel_order(
         self, credentials: Credentials, *, symbol: str, client_order_id: str
@@ -45,7 +51,12 @@ class Gateway(Protocol):
         """Ask for a cancellation; only the venue's later state proves it."""
 
     async def find_order(
-        self, credentials: Credentials, *, symbol: str, client_order_id: str
+        self,
+        credentials: Credentials,
+        *,
+        symbol: str,
+        client_order_id: str,
+        is_exit: bool = False,
     ) -> Lookup:
         """By client order id. ABSENT only when the venue says that it does not know it."""
 
@@ -56,6 +67,7 @@ class Gateway(Protocol):
         symbol: str,
         client_order_id: str,
         since_ms: int | None = None,
+        is_exit: bool = False,
     ) -> Lookup:
         """The thorough way: all working orders, and history and fills since it was sent. ABSENT
         only if all answered."""
@@ -63,13 +75,22 @@ class Gateway(Protocol):
     async def open_orders(self, credentials: Credentials) -> list[OrderSnapshot]: ...
 
     async def order_fills(
-        self, credentials: Credentials, *, symbol: str, venue_order_id: str
+        self,
+        credentials: Credentials,
+        *,
+        symbol: str,
+        venue_order_id: str,
+        is_exit: bool = False,
     ) -> list[FillSnapshot]: ...
 
-    async def positions(self, credentials: Credentials) -> list[PositionSnapshot]:
+    async def positions(
+        self, credentials: Credentials, *, is_exit: bool = False
+    ) -> list[PositionSnapshot]:
         """Open positions only."""
 
-    async def balances(self, credentials: Credentials) -> list[BalanceSnapshot]: ...
+    async def balances(
+        self, credentials: Credentials, *, is_exit: bool = False
+    ) -> list[BalanceSnapshot]: ...
 
     async def account_config(self, credentials: Credentials) -> AccountConfig: ...
 
@@ -94,7 +115,7 @@ def make_gateway(venue: str) -> Gateway:
     """A new gateway for a venue of settings.VENUES; use venues.runtime.gateway_for instead."""
     from venues.okx import OkxGateway  # ccxt takes a second to import; only callers pay
 
-    adapters: dict[str, Callable[[str, Mapping], Gateway]] = {"okx": OkxGateway}
+    adapters: dict[str, Callable[[str, Mapping, Processes], Gateway]] = {"okx": OkxGateway}
     try:
         entry = settings.VENUES[venue]
     except KeyError as error:
@@ -102,4 +123,5 @@ def make_gateway(venue: str) -> Gateway:
     if entry["simulated"] and not entry["rest_url"]:
         # An adapter without an address would go to the real venue.
         raise UnknownVenueError(f"The simulated venue {venue!r} has no address.")
-    return adapters[entry["adapter"]](venue, entry)
+    processes = Processes(senders=settings.FANOUT_WORKERS, readers=settings.SYNC_WORKERS)
+    return adapters[entry["adapter"]](venue, entry, processes)

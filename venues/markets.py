@@ -1,8 +1,8 @@
 """Market metadata and last prices, cached per process.
 
-Instruments change rarely: they are reloaded after REFRESH_SECONDS, or when a symbol is asked for
-that is not there. Nothing here blocks a web request: `known_symbols` answers from memory and
-starts a load in the background.
+Instruments change rarely: they are reloaded after REFRESH_SECONDS, while the older list goes on
+serving, or when a symbol is asked for that is not there. Nothing here blocks a web request:
+`known_symbols` answers from memory and starts a load in the background.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import threading
 import time
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import inf
 
-from venues.domain.types import Instrument, VenueError
+from venues.domain.types import Instrument, VenueError, VenueErrorKind
 from venues.runtime import gateway_for, run
 
 logger = logging.getLogger(__name__)
@@ -28,8 +29,9 @@ LOAD_TIMEOUT_SECONDS = 20.0
 @dataclass
 class _Market:
     instruments: dict[str, Instrument] = field(default_factory=dict)
-    loaded_at: float = 0.0
-    tried_at: float = 0.0
+    loaded_at: float = -inf
+    failed_at: float = -inf
+    background_at: float = -inf
     prices: dict[str, tuple[float, Decimal]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -46,27 +48,15 @@ def forget_markets() -> None:
     _markets.clear()
 
 
-def instruments(venue: str, *, max_age_seconds: float = REFRESH_SECONDS) -> dict[str, Instrument]:
-    """All instruments of a venue by symbol; loads them when needed (network: worker code only).
+def instruments(venue: str) -> dict[str, Instrument]:
+    """All instruments of a venue by symbol (network: worker code only).
 
-    When a reload fails, the older list goes on; without any, VenueError is raised.
+    Only the first callers of a process wait; without any list, VenueError is raised.
     """
     market = _market(venue)
-    if market.instruments and time.monotonic() - market.loaded_at < max_age_seconds:
-        return market.instruments
-    with market.lock:
-        if market.instruments and time.monotonic() - market.loaded_at < max_age_seconds:
-            return market.instruments
-        try:
-            market.instruments = run(
-                gateway_for(venue).load_instruments(), timeout_seconds=LOAD_TIMEOUT_SECONDS
-            )
-            market.loaded_at = time.monotonic()
-        except (VenueError, TimeoutError):
-            if not market.instruments:
-                raise
-            logger.warning("could not reload the markets of %s; using the older list", venue)
-            market.loaded_at = time.monotonic() - max_age_seconds + RETRY_SECONDS
+    if not market.instruments:
+        return _load(venue, max_age_seconds=REFRESH_SECONDS)
+    _reload_when_old(venue)
     return market.instruments
 
 
@@ -74,35 +64,68 @@ def instrument(venue: str, symbol: str) -> Instrument | None:
     """One instrument; an unknown symbol causes one reload in RETRY_SECONDS at most."""
     found = instruments(venue).get(symbol)
     if found is None:
-        found = instruments(venue, max_age_seconds=RETRY_SECONDS).get(symbol)
+        found = _load(venue, max_age_seconds=RETRY_SECONDS).get(symbol)
     return found
 
 
-def known_symbols(venue: str) -> frozenset[str] | None:
-    """The venue's symbols from memory; None while they are not loaded. Never blocks."""
+def _load(venue: str, *, max_age_seconds: float) -> dict[str, Instrument]:
+    """Wait for a list that is not older; an older one when loading fails, or failed just now.
+
+    Without any, raises VenueError or TimeoutError.
+    """
+    market = _market(venue)
+    asked_at = time.monotonic()
+    with market.lock:
+        now = time.monotonic()
+        if market.instruments and (
+            now - market.loaded_at < max_age_seconds or now - market.failed_at < RETRY_SECONDS
+        ):
+            return market.instruments
+        if market.failed_at > asked_at:
+            # Those who waited for the same load would otherwise wait for each other's time-outs.
+            raise VenueError(VenueErrorKind.UNAVAILABLE, message="no instruments")
+        try:
+            # The gateway may have loaded its own just before.
+            loading = gateway_for(venue).load_instruments(max_age_seconds=max_age_seconds)
+            market.instruments = run(loading, timeout_seconds=LOAD_TIMEOUT_SECONDS)
+            market.loaded_at = time.monotonic()
+        except (VenueError, TimeoutError):
+            market.failed_at = time.monotonic()
+            if not market.instruments:
+                raise
+            logger.warning("could not reload the markets of %s; using the older list", venue)
+    return market.instruments
+
+
+def _reload_when_old(venue: str) -> None:
+    """In the background, and not again and again while it fails. Never blocks."""
     market = _market(venue)
     now = time.monotonic()
-    stale = not market.instruments or now - market.loaded_at > REFRESH_SECONDS
-    if stale and now - market.tried_at > BACKGROUND_RETRY_SECONDS:
-        market.tried_at = now
+    is_old = now - market.loaded_at > REFRESH_SECONDS
+    if is_old and now - market.background_at > BACKGROUND_RETRY_SECONDS:
+        market.background_at = now
         threading.Thread(target=_load_quietly, args=(venue,), daemon=True).start()
-    if not market.instruments:
-        return None
-    return frozenset(market.instruments)
-
-
-def known_instrument(venue: str, symbol: str) -> Instrument | None:
-    """One instrument from memory, as `known_symbols`. Never blocks."""
-    if known_symbols(venue) is None:
-        return None
-    return _market(venue).instruments.get(symbol)
 
 
 def _load_quietly(venue: str) -> None:
     try:
-        instruments(venue)
+        # Not quite, so that the gateway's own list, as old as ours, is not taken for new.
+        _load(venue, max_age_seconds=REFRESH_SECONDS / 2)
     except (VenueError, TimeoutError, LookupError) as error:
         logger.warning("could not load the markets of %s: %s", venue, error)
+
+
+def known_symbols(venue: str) -> frozenset[str] | None:
+    """The venue's symbols from memory; None while they are not loaded. Never blocks."""
+    _reload_when_old(venue)
+    market = _market(venue)
+    return frozenset(market.instruments) if market.instruments else None
+
+
+def known_instrument(venue: str, symbol: str) -> Instrument | None:
+    """One instrument from memory, as `known_symbols`. Never blocks."""
+    _reload_when_old(venue)
+    return _market(venue).instruments.get(symbol)
 
 
 def last_price(venue: str, symbol: str) -> Decimal | None:
@@ -115,9 +138,10 @@ def last_price(venue: str, symbol: str) -> Decimal | None:
     if cached is not None and time.monotonic() - cached[0] < PRICE_LIFETIME_SECONDS:
         return cached[1]
     try:
-        price = run(gateway_for(venue).last_price(symbol), timeout_seconds=5)
+        prices = run(gateway_for(venue).last_prices(symbol), timeout_seconds=5)
     except (VenueError, TimeoutError) as error:
         logger.warning("no price of %s on %s: %s", symbol, venue, error)
         return None
-    market.prices[symbol] = (time.monotonic(), price)
-    return price
+    now = time.monotonic()
+    market.prices.update((each, (now, price)) for each, price in prices.items())
+    return prices[symbol]

@@ -26,6 +26,7 @@ from config.settings.base import (
 from config.settings.paths import socket_path
 
 DEBUG = False
+SYNC_WORKERS = 1  # the process of the tests reads every account by itself
 FAILPOINTS_ALLOWED = True
 SECRET_KEY = "only-for-tests-" + "x" * 50
 # Fixed, because the processes that a test starts must read what the test wrote.

@@ -1,6 +1,7 @@
 """The OKX gateway against the paper exchange, over real sockets."""
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -29,7 +30,10 @@ SYMBOL = "BTC/USDT:USDT"
 def gateway(paper_exchange: Any) -> Iterator[Gateway]:
     runtime.close_gateways()
     markets.forget_markets()
+    # Each test loads the instruments anew, from one address.
+    paper_exchange.control.call("POST", "limits", {"enabled": False})
     yield runtime.gateway_for("paper")
+    paper_exchange.control.call("POST", "limits", {"enabled": True})
     runtime.close_gateways()
 
 
@@ -49,6 +53,7 @@ def _request(*, deadline_in_seconds: float = 5, **changes: Any) -> OrderRequest:
         "price": None,
         "position_side": "net",
         "reduce_only": False,
+        "is_exit": False,
         "margin_mode": "cross",
         "deadline_ms": int((time.time() + deadline_in_seconds) * 1000),
     }
@@ -66,15 +71,31 @@ def test_instruments_carry_the_exchanges_filters(gateway: Gateway) -> None:
     assert instruments["ETH/USDT"].kind == "spot"
 
 
-def test_a_crowd_that_needs_the_instruments_loads_them_once(
-    paper_exchange: Any, gateway: Gateway
+def test_prices_of_many_symbols_cost_few_requests(
+    paper_exchange: Any, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = [paper_exchange.account() for _ in range(40)]
+    monkeypatch.setattr(markets, "PRICE_LIFETIME_SECONDS", 60)
+    symbols = list(runtime.run(gateway.load_instruments()))
+    alone = 5  # 70 % of 20, half of it for this process, a fifth of that for exits
+    kinds = 2
+    assert len(symbols) > alone + kinds
+    counted = paper_exchange.control.add_fault("delay", ms=1, endpoint="market/ticker*")
+    prices = {symbol: markets.last_price("paper", symbol) for symbol in symbols}
+    rules = paper_exchange.control.call("GET", "faults")["faults"]
+    assert next(row["hits"] for row in rules if row["id"] == counted) == alone + kinds
+    assert all(price is not None and price > 0 for price in prices.values())
+    assert prices[SYMBOL] == runtime.run(gateway.last_prices(SYMBOL))[SYMBOL]
 
-    async def crowd() -> list[Any]:
-        return await asyncio.gather(*(gateway.positions(_credentials(key)) for key in keys))
 
-    assert runtime.run(crowd()) == [[]] * 40  # 40 loads would meet the limit of 20 in 2 s
+def test_a_symbol_without_a_price_has_none(paper_exchange: Any, gateway: Gateway) -> None:
+    for last in ("", "0", "-1", "NaN", None):
+        row = {"instId": "BTC-USDT-SWAP", "last": last}
+        body = json.dumps({"code": "0", "msg": "", "data": [row]})
+        paper_exchange.control.add_fault(
+            "http_status", status=200, body=body, endpoint="market/ticker", count=1
+        )
+        assert markets.last_price("paper", SYMBOL) is None
+    assert markets.last_price("paper", SYMBOL) is not None
 
 
 def test_an_order_is_placed_found_by_its_client_id_and_its_fills_are_listed(

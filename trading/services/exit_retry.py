@@ -82,10 +82,14 @@ def _ask(failed: Order) -> _Facts:
         raise LookupError("the account's keys cannot be opened")
     gateway = gateway_for(venue)
     if instrument.kind is InstrumentKind.SPOT:
-        balances = run(gateway.balances(credentials), timeout_seconds=READ_TIMEOUT_SECONDS)
+        balances = run(
+            gateway.balances(credentials, is_exit=True), timeout_seconds=READ_TIMEOUT_SECONDS
+        )
         coins = (item.equity for item in balances if item.currency == instrument.base)
         return _Facts(instrument, sum(coins, Decimal(0)))
-    positions = run(gateway.positions(credentials), timeout_seconds=READ_TIMEOUT_SECONDS)
+    positions = run(
+        gateway.positions(credentials, is_exit=True), timeout_seconds=READ_TIMEOUT_SECONDS
+    )
     of_exit = (
         item.quantity
         for item in positions

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypedDict
 
 from django.db.models import F
 from django.utils import timezone
@@ -45,6 +46,14 @@ logger = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 25.0
 CHECK_LEASE = timedelta(seconds=30)
 """Longer than a look-up may take, or two would look at once."""
+
+
+class _Names(TypedDict):
+    """What a look-up is told of an order."""
+
+    symbol: str
+    client_order_id: str
+    is_exit: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +158,8 @@ def _look_up(tenant_id: str, orders: Sequence[Order]) -> Iterator[list[_Look]]:
 async def _ask(order: Order, credentials: Credentials | Reason) -> _Look:
     assert isinstance(credentials, Credentials)
     gateway = gateway_for(order.account.venue)
-    names = {"symbol": order.symbol, "client_order_id": order.pk}
+    is_exit = not order.is_entry
+    names: _Names = {"symbol": order.symbol, "client_order_id": order.pk, "is_exit": is_exit}
     try:
         if order.cancel_requested_at is not None and order.state in LIVE_STATES:
             await _ask_to_cancel(order, credentials)
@@ -165,7 +175,10 @@ async def _ask(order: Order, credentials: Credentials | Reason) -> _Look:
         if lookup.order.filled_quantity <= order.filled_quantity:
             return _Look(order, lookup)
         fills = await gateway.order_fills(
-            credentials, symbol=order.symbol, venue_order_id=lookup.order.venue_order_id
+            credentials,
+            symbol=order.symbol,
+            venue_order_id=lookup.order.venue_order_id,
+            is_exit=is_exit,
         )
         return _Look(order, lookup, tuple(fills))
     except VenueError as error:

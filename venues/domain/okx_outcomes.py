@@ -17,7 +17,8 @@ _CREDENTIAL_CODES = frozenset(
     " 50119 50120 50121".split()
 )
 _CLOCK_CODES = frozenset(["50102", "50112"])
-_RATE_LIMIT_CODES = frozenset(["50011", "50061"])
+SUB_ACCOUNT_LIMIT_CODE = "50061"
+_RATE_LIMIT_CODES = frozenset(["50011", SUB_ACCOUNT_LIMIT_CODE])
 _LATE_CODES = frozenset(["50036", "50037"])
 _ORDER_CODES = frozenset(
     "50002 50006 50014 50015 50024"  # malformed request

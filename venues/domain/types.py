@@ -92,7 +92,11 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """One order as it will be sent. `deadline_ms`: the venue discards it when it comes later."""
+    """One order as it will be sent. `deadline_ms`: the venue discards it when it comes later.
+
+    `is_exit`: it only takes risk away, so it goes before entries. Not the same as `reduce_only`,
+    which spot does not have.
+    """
 
     client_order_id: str
     instrument: Instrument
@@ -102,6 +106,7 @@ class OrderRequest:
     price: Decimal | None
     position_side: PositionSide
     reduce_only: bool
+    is_exit: bool
     margin_mode: MarginMode
     deadline_ms: int
 
@@ -127,13 +132,19 @@ class RejectKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The outcome of sending one order once. `code`/`message` are the venue's own words."""
+    """The outcome of sending one order once. `code`/`message` are the venue's own words, or ours
+    with NOT_SENT. `retry_after_ms`: sooner, a new attempt would meet the same refusal."""
 
     result: PlacementResult
     venue_order_id: str = ""
     code: str = ""
     message: str = ""
     reject_kind: RejectKind = RejectKind.ORDER
+    retry_after_ms: int = 0
+
+
+NOT_SENT = "not_sent"
+"""The code of what never left, because our own limiter had no turn for it."""
 
 
 class VenueOrderState(StrEnum):

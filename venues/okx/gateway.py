@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import ccxt
+
+from venues.domain.rate_windows import Processes
 from venues.domain.types import (
+    NOT_SENT,
     AccountConfig,
     BalanceSnapshot,
     Credentials,
@@ -21,23 +25,22 @@ from venues.domain.types import (
     VenueErrorKind,
 )
 from venues.okx import lookups, parsing, placing
+from venues.okx.budgets import OkxBudgets
 from venues.okx.instruments import InstrumentList, instrument_type
-from venues.okx.transport import OkxTransport
+from venues.okx.transport import OkxTransport, Row
 
 
 class OkxGateway:
-    def __init__(self, venue: str, entry: Mapping[str, Any]) -> None:
+    def __init__(self, venue: str, entry: Mapping[str, Any], processes: Processes) -> None:
         self.venue = venue
-        ccxt_config: dict[str, Any] = {
-            "enableRateLimit": False,
-            "options": {"fetchMarkets": {"types": ["spot", "swap"]}},
-        }
+        ccxt_config: dict[str, Any] = {"enableRateLimit": False}
         if entry["rest_url"]:
             urls = {"rest": entry["rest_url"]}
             # Both: with only `api`, sandbox mode would go back to the real host.
             ccxt_config["urls"] = {"api": urls, "test": urls}
-        self._transport = OkxTransport(ccxt_config)
-        self._instruments = InstrumentList(ccxt_config)
+        client = ccxt.okx(ccxt_config)
+        self._transport = OkxTransport(client, OkxBudgets(processes))
+        self._instruments = InstrumentList(client, self._transport)
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -47,14 +50,28 @@ class OkxGateway:
     async def load_instruments(self, *, max_age_seconds: float = 0) -> dict[str, Instrument]:
         return await self._instruments.load(max_age_seconds=max_age_seconds)
 
-    async def last_price(self, symbol: str) -> Decimal:
+    async def last_prices(self, symbol: str) -> dict[str, Decimal]:
         found = await self._instruments.of(symbol)
-        query = {"instId": found.venue_symbol}
-        rows = await self._transport.read(None, "GET", "market/ticker", query)
-        price = parsing.decimal_of(rows[0].get("last")) if rows else None
-        if price is None or price <= 0:
+        rows = await self._tickers(found)
+        prices = {
+            self._instruments.symbol(str(row.get("instId"))): price
+            for row in rows
+            if (price := parsing.decimal_of(row.get("last"))) is not None and price > 0
+        }
+        if symbol not in prices:
             raise VenueError(VenueErrorKind.UNAVAILABLE, message="no price in the answer")
-        return price
+        return prices
+
+    async def _tickers(self, instrument: Instrument) -> list[Row]:
+        """Of one instrument, or, when many are asked for, of all of its kind in one request."""
+        read = self._transport.read
+        one = {"instId": instrument.venue_symbol}
+        try:
+            return await read(None, "GET", "market/ticker", one, turn_seconds=0)
+        except VenueError as error:
+            if error.code != NOT_SENT:
+                raise
+        return await read(None, "GET", "market/tickers", {"instType": instrument_type(instrument)})
 
     # --- placing and cancelling -------------------------------------------------------------
 
@@ -66,7 +83,7 @@ class OkxGateway:
     ) -> None:
         found = await self._instruments.of(symbol)
         params = {"instId": found.venue_symbol, "clOrdId": client_order_id}
-        await self._transport.read(credentials, "POST", "trade/cancel-order", params)
+        await self._transport.read(credentials, "POST", "trade/cancel-order", params, is_exit=True)
 
     async def set_leverage(
         self,
@@ -93,10 +110,20 @@ class OkxGateway:
     # --- looking up -------------------------------------------------------------------------
 
     async def find_order(
-        self, credentials: Credentials, *, symbol: str, client_order_id: str
+        self,
+        credentials: Credentials,
+        *,
+        symbol: str,
+        client_order_id: str,
+        is_exit: bool = False,
     ) -> Lookup:
         return await lookups.find(
-            self._transport, self._instruments, credentials, symbol, client_order_id
+            self._transport,
+            self._instruments,
+            credentials,
+            symbol,
+            client_order_id,
+            is_exit=is_exit,
         )
 
     async def search_order(
@@ -106,9 +133,16 @@ class OkxGateway:
         symbol: str,
         client_order_id: str,
         since_ms: int | None = None,
+        is_exit: bool = False,
     ) -> Lookup:
         return await lookups.search(
-            self._transport, self._instruments, credentials, symbol, client_order_id, since_ms
+            self._transport,
+            self._instruments,
+            credentials,
+            symbol,
+            client_order_id,
+            since_ms=since_ms,
+            is_exit=is_exit,
         )
 
     async def open_orders(self, credentials: Credentials) -> list[OrderSnapshot]:
@@ -119,7 +153,12 @@ class OkxGateway:
         return [order for order in found if order is not None]
 
     async def order_fills(
-        self, credentials: Credentials, *, symbol: str, venue_order_id: str
+        self,
+        credentials: Credentials,
+        *,
+        symbol: str,
+        venue_order_id: str,
+        is_exit: bool = False,
     ) -> list[FillSnapshot]:
         found = await self._instruments.of(symbol)
         query = {
@@ -127,20 +166,26 @@ class OkxGateway:
             "instId": found.venue_symbol,
             "ordId": venue_order_id,
         }
-        rows = await self._transport.read_pages(credentials, "trade/fills", query, "billId")
+        rows = await self._transport.read_pages(
+            credentials, "trade/fills", query, "billId", is_exit=is_exit
+        )
         fills = (parsing.fill_snapshot(row, self._instruments.symbol) for row in rows)
         return [fill for fill in fills if fill is not None]
 
     # --- the account ------------------------------------------------------------------------
 
-    async def positions(self, credentials: Credentials) -> list[PositionSnapshot]:
+    async def positions(
+        self, credentials: Credentials, *, is_exit: bool = False
+    ) -> list[PositionSnapshot]:
         await self._instruments.ensure_loaded()
-        rows = await self._transport.read(credentials, "GET", "account/positions")
+        rows = await self._transport.read(credentials, "GET", "account/positions", is_exit=is_exit)
         found = (parsing.position_snapshot(row, self._instruments.symbol) for row in rows)
         return [position for position in found if position is not None]
 
-    async def balances(self, credentials: Credentials) -> list[BalanceSnapshot]:
-        rows = await self._transport.read(credentials, "GET", "account/balance")
+    async def balances(
+        self, credentials: Credentials, *, is_exit: bool = False
+    ) -> list[BalanceSnapshot]:
+        rows = await self._transport.read(credentials, "GET", "account/balance", is_exit=is_exit)
         details = rows[0].get("details") if rows else None
         found = (parsing.balance_snapshot(row) for row in details or [])
         return [balance for balance in found if balance is not None]

@@ -19,11 +19,13 @@ async def find(
     credentials: Credentials,
     symbol: str,
     client_order_id: str,
+    *,
+    is_exit: bool,
 ) -> Lookup:
     try:
         found = await instruments.of(symbol)
         query = {"instId": found.venue_symbol, "clOrdId": client_order_id}
-        rows = await transport.read_for_proof(credentials, "trade/order", query)
+        rows = await transport.read_for_proof(credentials, "trade/order", query, is_exit=is_exit)
     except VenueError as error:
         if error.code == _ORDER_UNKNOWN:
             return Lookup(LookupResult.ABSENT)
@@ -38,7 +40,9 @@ async def search(
     credentials: Credentials,
     symbol: str,
     client_order_id: str,
+    *,
     since_ms: int | None,
+    is_exit: bool,
 ) -> Lookup:
     try:
         found = await instruments.of(symbol)
@@ -48,11 +52,13 @@ async def search(
             recent["begin"] = str(since_ms - SEARCH_MARGIN_MS)
         reads = (("trade/orders-pending", query), ("trade/orders-history", recent))
         for path, params in reads:
-            rows = await transport.read_pages(credentials, path, params, "ordId")
+            rows = await transport.read_pages(credentials, path, params, "ordId", is_exit=is_exit)
             lookup = _match(rows, client_order_id, instruments.symbol)
             if lookup is not None:
                 return lookup
-        fills = await transport.read_pages(credentials, "trade/fills", recent, "billId")
+        fills = await transport.read_pages(
+            credentials, "trade/fills", recent, "billId", is_exit=is_exit
+        )
     except VenueError as error:
         return Lookup(LookupResult.NO_EVIDENCE, detail=str(error))
     if any(row.get("clOrdId") == client_order_id for row in fills):

@@ -1,18 +1,23 @@
-"""The one request that may move money: what it carries, and that it leaves once."""
+"""The one request that may move money: what it carries, and that it leaves once or not at all."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import Any
 
 from venues.domain.okx_outcomes import classify_placement
 from venues.domain.types import (
+    NOT_SENT,
     Credentials,
     InstrumentKind,
     OrderRequest,
     Placement,
     PlacementResult,
+    RejectKind,
 )
-from venues.http_pool import ConnectError
+from venues.http_pool import ConnectError, HttpAnswer
+from venues.okx.budgets import NoTurnError
 from venues.okx.transport import OkxTransport
 
 PLACE_TIMEOUT_SECONDS = 10.0
@@ -21,18 +26,46 @@ PLACE_TIMEOUT_SECONDS = 10.0
 async def place(
     transport: OkxTransport, credentials: Credentials, request: OrderRequest
 ) -> Placement:
-    signed = transport.sign(credentials, "POST", "trade/order", order_params(request))
-    signed["headers"]["expTime"] = str(request.deadline_ms)
+    budgets = transport.budgets
+    instrument = request.instrument
     try:
+        permit = await budgets.permit(
+            "POST trade/order",
+            account=credentials.api_key,
+            instrument=instrument.venue_symbol,
+            is_spot=instrument.kind is InstrumentKind.SPOT,
+            is_exit=request.is_exit,
+            wait_seconds=request.deadline_ms / 1000 - time.time(),
+        )
+    except NoTurnError as error:
+        return Placement(
+            PlacementResult.REJECTED,
+            code=NOT_SENT,
+            message=str(error),
+            reject_kind=RejectKind.RATE_LIMIT,
+            retry_after_ms=int(error.seconds * 1000),
+        )
+    answer: HttpAnswer | None = None
+    placement = Placement(PlacementResult.UNKNOWN)
+    try:
+        signed = transport.sign(credentials, "POST", "trade/order", order_params(request))
+        signed["headers"]["expTime"] = str(request.deadline_ms)
         answer = await transport.send(signed, PLACE_TIMEOUT_SECONDS)
+        placement = classify_placement(answer.body, request.client_order_id)
     except ConnectError as error:
         # No connection was made, so nothing left; the look-up confirms it all the same.
-        return Placement(PlacementResult.UNKNOWN, code="connect", message=str(error)[:200])
+        placement = _unanswered("connect", error)
     except (OSError, ValueError) as error:  # a time-out is an OSError
-        return Placement(
-            PlacementResult.UNKNOWN, code=type(error).__name__[:32], message=str(error)[:200]
-        )
-    return classify_placement(answer.body, request.client_order_id)
+        placement = _unanswered(type(error).__name__, error)
+    finally:
+        refused_seconds = budgets.settle(permit, answer, placement.code)
+    if refused_seconds:
+        return replace(placement, retry_after_ms=int(refused_seconds * 1000))
+    return placement
+
+
+def _unanswered(code: str, error: Exception) -> Placement:
+    return Placement(PlacementResult.UNKNOWN, code=code[:32], message=str(error)[:200])
 
 
 def order_params(request: OrderRequest) -> dict[str, Any]:

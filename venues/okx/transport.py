@@ -13,11 +13,14 @@ from typing import Any
 
 import ccxt
 
-from venues.domain.types import Credentials, VenueError, VenueErrorKind
+from venues.domain.types import NOT_SENT, Credentials, VenueError, VenueErrorKind
 from venues.http_pool import HttpAnswer, HttpPool
+from venues.okx.budgets import TOO_MANY_REQUESTS, NoTurnError, OkxBudgets
 from venues.okx.parsing import venue_error
 
 READ_TIMEOUT_SECONDS = 10.0
+TURN_SECONDS = 4.0
+"""How long a request without a deadline of its own waits for its turn: two windows."""
 CONNECTIONS = 400
 LOOKUP_ATTEMPTS = 3
 """Of each read of a look-up: absence needs four answers in a row, and half of them may fail."""
@@ -33,8 +36,9 @@ Signed = dict[str, Any]
 
 
 class OkxTransport:
-    def __init__(self, ccxt_config: dict[str, Any]) -> None:
-        self._signer = ccxt.okx(ccxt_config)
+    def __init__(self, signer: ccxt.okx, budgets: OkxBudgets) -> None:
+        self._signer = signer
+        self.budgets = budgets
         self._origin: str = self._signer.implode_hostname(self._signer.urls["api"]["rest"])
         self._pool: HttpPool | None = None
 
@@ -73,29 +77,53 @@ class OkxTransport:
         )
 
     async def read(
-        self, credentials: Credentials | None, method: str, path: str, params: Row | None = None
+        self,
+        credentials: Credentials | None,
+        method: str,
+        path: str,
+        params: Row | None = None,
+        *,
+        is_exit: bool = False,
+        turn_seconds: float = TURN_SECONDS,
     ) -> list[Row]:
         """The rows of an answer with code 0. Raises VenueError."""
+        params = params or {}
         try:
-            signed = self.sign(credentials, method, path, params or {})
-            answer = json.loads((await self.send(signed, READ_TIMEOUT_SECONDS)).body)
+            permit = await self.budgets.permit(
+                f"{method} {path}",
+                account=credentials.api_key if credentials is not None else "",
+                instrument=params.get("instId", ""),
+                is_exit=is_exit,
+                wait_seconds=turn_seconds,
+            )
+        except NoTurnError as error:
+            raise VenueError(VenueErrorKind.RATE_LIMIT, NOT_SENT, str(error)) from error
+        answer: HttpAnswer | None = None
+        code = ""
+        try:
+            signed = self.sign(credentials, method, path, params)
+            answer = await self.send(signed, READ_TIMEOUT_SECONDS)
+            return _rows(answer)
+        except VenueError as error:
+            code = error.code
+            raise
         except OSError as error:  # a time-out is one, too
             raise VenueError(VenueErrorKind.UNAVAILABLE, message=type(error).__name__) from error
         except ValueError as error:
             raise VenueError(
                 VenueErrorKind.UNAVAILABLE, message="the answer is not readable"
             ) from error
-        code = answer.get("code") if isinstance(answer, dict) else None
-        if code == "0" and isinstance(answer.get("data"), list):
-            return answer["data"]
-        raise venue_error(answer, code)
+        finally:
+            self.budgets.settle(permit, answer, code)
 
-    async def read_for_proof(self, credentials: Credentials, path: str, params: Row) -> list[Row]:
+    async def read_for_proof(
+        self, credentials: Credentials, path: str, params: Row, *, is_exit: bool
+    ) -> list[Row]:
         """`read` with a second and third attempt when nothing was answered. Raises VenueError."""
         started = time.monotonic()
         for attempt in range(1, LOOKUP_ATTEMPTS + 1):
             try:
-                return await self.read(credentials, "GET", path, params)
+                return await self.read(credentials, "GET", path, params, is_exit=is_exit)
             except VenueError as error:
                 spent = time.monotonic() - started
                 last = attempt == LOOKUP_ATTEMPTS or spent > LOOKUP_PATIENCE_SECONDS
@@ -105,15 +133,30 @@ class OkxTransport:
         raise AssertionError("the last attempt returns or raises")
 
     async def read_pages(
-        self, credentials: Credentials, path: str, params: Row, key: str
+        self, credentials: Credentials, path: str, params: Row, key: str, *, is_exit: bool
     ) -> list[Row]:
         """All rows, newest first; `key` is what the venue pages by. Raises VenueError."""
         rows: list[Row] = []
         query = {**params, "limit": str(PAGE_ROWS)}
         for _ in range(MAX_PAGES):
-            found = await self.read_for_proof(credentials, path, query)
+            found = await self.read_for_proof(credentials, path, query, is_exit=is_exit)
             rows += found
             if len(found) < PAGE_ROWS:
                 return rows
             query["after"] = str(found[-1].get(key) or "")
         raise VenueError(VenueErrorKind.UNAVAILABLE, message=f"{path} has too many rows")
+
+
+def _rows(answer: HttpAnswer) -> list[Row]:
+    """Raises VenueError."""
+    try:
+        said = json.loads(answer.body)
+    except (ValueError, RecursionError) as error:
+        kind = VenueErrorKind.UNAVAILABLE
+        if answer.status == TOO_MANY_REQUESTS:
+            kind = VenueErrorKind.RATE_LIMIT
+        raise VenueError(kind, message="the answer is not readable") from error
+    code = said.get("code") if isinstance(said, dict) else None
+    if code == "0" and isinstance(said.get("data"), list):
+        return said["data"]
+    raise venue_error(said, code)

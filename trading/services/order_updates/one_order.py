@@ -87,7 +87,8 @@ def _observed(
 def _schedule_exit_retry(work: Work, order: Order, update: OrderUpdate) -> None:
     """A refused exit whose refusal will pass is due again; a lost one, when it is proven lost."""
     if order.state == OrderState.REJECTED and update.details.get("retry") and not order.is_entry:
-        order.check_at = work.now + EXIT_RETRY_DELAY * order.attempt
+        told = timedelta(milliseconds=update.details.get("retry_after_ms", 0))
+        order.check_at = work.now + max(EXIT_RETRY_DELAY * order.attempt, told)
 
 
 def _record_steps(work: Work, order: Order, steps: tuple[Step, ...], update: OrderUpdate) -> None:

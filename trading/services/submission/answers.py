@@ -41,12 +41,11 @@ def update_for(answer: Answer, now: datetime) -> OrderUpdate:
     }
     code = codes.get(placement.reject_kind, ReasonCode.VENUE_REJECTED)
     passing = (RejectKind.RATE_LIMIT, RejectKind.LATE, RejectKind.CLOCK)
-    return OrderUpdate(
-        order.id,
-        OrderTrigger.REJECT,
-        reason=Reason(code, words),
-        details={"retry": placement.reject_kind in passing},
-    )
+    details = {
+        "retry": placement.reject_kind in passing,
+        "retry_after_ms": placement.retry_after_ms,
+    }
+    return OrderUpdate(order.id, OrderTrigger.REJECT, reason=Reason(code, words), details=details)
 
 
 def refusal_of_keys(placement: Placement) -> tuple[str, str] | None:
@@ -63,6 +62,8 @@ def leverage_reason(order: OutgoingOrder, error: VenueError) -> Reason:
     words = {"code": error.code or "-", "message": error.message}
     if error.kind is VenueErrorKind.CREDENTIALS:
         return Reason(ReasonCode.CREDENTIALS_REFUSED, words)
+    if error.kind is VenueErrorKind.RATE_LIMIT:
+        return Reason(ReasonCode.RATE_LIMITED, words)
     return Reason(
         ReasonCode.LEVERAGE_NOT_SET, {**words, "leverage": format(order.leverage or 0, "f")}
     )

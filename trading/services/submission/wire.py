@@ -68,6 +68,7 @@ def request_for(job: Job) -> OrderRequest:
         price=order.price,
         position_side=order.position_side,  # type: ignore[arg-type]
         reduce_only=order.reduce_only,
+        is_exit=not order.is_entry,
         margin_mode=order.margin_mode,  # type: ignore[arg-type]
         deadline_ms=job.deadline_ms,
     )

@@ -200,10 +200,11 @@ class PaperServer:
             case "http_status":
                 body = rule.body.encode() if rule.body is not None else _page(rule.status or 502)
                 kind = b"application/json" if body[:1] in b"{[" and body else b"text/html"
-                return http_response(rule.status or 502, body, kind)
+                return http_response(rule.status or 502, body, kind, retry_after=rule.retry_after)
             case "error_code":
                 refusal = RefusedError(rule.code, rule.msg, rule.status)
-                return http_response(refusal.http_status, error_body(refusal.code, refusal.msg))
+                body = error_body(refusal.code, refusal.msg)
+                return http_response(refusal.http_status, body, retry_after=rule.retry_after)
             case "html":
                 body = rule.body.encode() if rule.body is not None else _page(200)
                 return http_response(200, body, b"text/html")

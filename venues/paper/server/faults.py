@@ -60,6 +60,7 @@ class FaultRule:
     code: str = "50026"
     msg: str | None = None
     body: str | None = None
+    retry_after: int | None = None  # seconds
     ratio: float = 0.5
     remainder: str = "rest"
     close_code: int | None = None
@@ -116,6 +117,7 @@ class FaultRule:
             "code": self.code,
             "msg": self.msg,
             "body": self.body,
+            "retryAfter": self.retry_after,
             "ratio": self.ratio,
             "remainder": self.remainder,
             "closeCode": self.close_code,
@@ -150,6 +152,7 @@ _FIELDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "code": ("code", str),
     "msg": ("msg", str),
     "body": ("body", str),
+    "retryAfter": ("retry_after", int),
     "ratio": ("ratio", (int, float)),
     "remainder": ("remainder", str),
     "closeCode": ("close_code", int),
@@ -182,7 +185,7 @@ def _parse(spec: Any, rule_id: str, default_seed: int) -> FaultRule:
         raise FaultRuleError("probability must be between 0 and 1")
     if not 0 <= values.get("ratio", 0.5) <= 1:
         raise FaultRuleError("ratio must be between 0 and 1")
-    for name in ("count", "skip", "ms", "jitter_ms"):
+    for name in ("count", "skip", "ms", "jitter_ms", "retry_after"):
         if values.get(name, 0) < 0:
             raise FaultRuleError(f"{name} must not be negative")
     if values.get("remainder", "rest") not in ("rest", "cancel"):

@@ -40,10 +40,17 @@ def _date_header() -> bytes:
 
 
 def http_response(
-    status: int, body: bytes, content_type: bytes = _JSON, *, length: int | None = None
+    status: int,
+    body: bytes,
+    content_type: bytes = _JSON,
+    *,
+    length: int | None = None,
+    retry_after: int | None = None,
 ) -> bytes:
     """`length` may promise more than `body` holds: that is how an answer is cut short."""
     line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n".encode()
+    if retry_after is not None:
+        line += b"Retry-After: %d\r\n" % retry_after
     return b"%bContent-Type: %b\r\n%b%d\r\n\r\n%b" % (
         line,
         content_type,

@@ -1,0 +1,80 @@
+"""What becomes of an order that the exchange, or our own limiter before it, has no room for."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from customers.tenancy import tenant_scope
+from tests.trading.test_unclear_outcomes import PLACE
+from tests.trading.world import World
+from trading import tasks
+from trading.models import Order
+
+TOLD = 60
+
+
+def _refuse_placements(world: World, **changes: Any) -> str:
+    return world.paper.control.add_fault(
+        "error_code", **{"code": "50011", "retryAfter": TOLD, **PLACE, "count": None, **changes}
+    )
+
+
+def _calls(world: World, rule: str) -> int:
+    rules = world.paper.control.call("GET", "faults")["faults"]
+    return next(int(row["hits"]) for row in rules if row["id"] == rule)
+
+
+def test_an_entry_without_a_turn_is_refused_with_its_reason_and_takes_its_target_back(
+    world: World,
+) -> None:
+    follower = world.follower()
+    rule = _refuse_placements(world)
+    for signal in (world.entry(), world.entry()):
+        world.fan_out(signal)
+        intent = world.intent(signal, follower)
+        assert (intent.status, intent.reason_code) == ("rejected", "rate_limited")
+        assert world.held(follower).target == 0
+    by_venue, by_limiter = world.orders()
+    assert by_venue.reason_params["code"] == "50011"
+    assert by_limiter.reason_params["code"] == "not_sent"
+    assert by_limiter.check_at is None, "an entry is not tried again"
+    assert _calls(world, rule) == 1
+    assert world.ledger_orders(follower) == []
+
+
+def test_an_exit_is_tried_again_when_the_exchange_will_listen_and_not_before(
+    world: World,
+) -> None:
+    follower = world.follower()
+    world.run(world.entry())
+    rule = _refuse_placements(world)
+    world.fan_out(signal := world.signal("close", side=""))
+
+    def rejected(code: str) -> Order:
+        (order,) = (o for o in world.orders(state="rejected") if o.reason_params["code"] == code)
+        assert order.finished_at is not None
+        assert order.check_at is not None
+        waits = order.check_at - order.finished_at
+        assert timedelta(seconds=TOLD - 30) < waits <= timedelta(seconds=TOLD)
+        return order
+
+    first = rejected("50011")
+    with tenant_scope(world.tenant.pk):  # as if a sweeper came too early
+        Order.objects.filter(pk=first.pk).update(check_at=timezone.now())
+    tasks.orders_check(order_ids=[first.pk], tenant_id=world.tenant.pk)
+    world.check()
+    second = rejected("not_sent")
+    assert (second.attempt, second.intent_id) == (2, first.intent_id)
+    assert _calls(world, rule) == 1, "nothing left before Retry-After"
+    assert world.held(follower).filled == 10
+    assert world.intent(signal, follower).status == "rejected"
+
+
+def test_leverage_without_a_turn_is_a_rate_limit_too(world: World) -> None:
+    follower = world.follower()
+    _refuse_placements(world, endpoint="account/set-leverage")
+    world.fan_out(signal := world.entry())
+    intent = world.intent(signal, follower)
+    assert (intent.status, intent.reason_code) == ("rejected", "rate_limited")
+    assert world.ledger_orders(follower) == []
