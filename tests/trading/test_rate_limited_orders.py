@@ -1,15 +1,22 @@
 """What becomes of an order that the exchange, or our own limiter before it, has no room for."""
 
+from collections import defaultdict
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
 from customers.tenancy import tenant_scope
-from tests.trading.test_unclear_outcomes import PLACE
+from tests.trading.test_unclear_outcomes import PLACE, _age
 from tests.trading.world import World
 from trading import tasks
 from trading.models import Order
+from trading.services.outgoing import outgoing_of
+from trading.services.submission.wire import Job, request_for
+from venues import markets
+from venues.domain.types import Credentials
+from venues.okx import OkxGateway
 
 TOLD = 60
 
@@ -78,3 +85,51 @@ def test_leverage_without_a_turn_is_a_rate_limit_too(world: World) -> None:
     intent = world.intent(signal, follower)
     assert (intent.status, intent.reason_code) == ("rejected", "rate_limited")
     assert world.ledger_orders(follower) == []
+
+
+def test_exits_are_told_from_entries_in_spot_too(world: World) -> None:
+    world.follower()
+    spot = {"symbol": "BTC/USDT", "leverage": None}
+    world.run(world.entry(**spot))
+    world.run(world.signal("close", side="", **spot))
+    instrument = markets.instrument("paper", "BTC/USDT")
+    assert instrument is not None
+    requests = []
+    with tenant_scope(world.tenant.pk):
+        for order in Order.objects.select_related("account").order_by("pk"):
+            job = Job(outgoing_of(order), instrument, Credentials("", "", ""), False)
+            requests.append(request_for(job))
+    assert [(each.side, each.is_exit, each.reduce_only) for each in requests] == [
+        ("buy", False, False),
+        ("sell", True, False),
+    ]
+
+
+def test_what_an_exit_depends_on_may_use_what_is_kept_for_exits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, set[bool]] = defaultdict(set)
+
+    def record(name: str) -> None:
+        honest = getattr(OkxGateway, name)
+
+        async def recorded(self: OkxGateway, *args: Any, is_exit: bool, **names: Any) -> Any:
+            asked[name].add(is_exit)
+            return await honest(self, *args, **names, is_exit=is_exit)
+
+        monkeypatch.setattr(OkxGateway, name, recorded)
+
+    world.follower()
+    names = ("find_order", "search_order", "order_fills", "positions")
+    for name in names:
+        record(name)
+    world.run(world.entry())
+    assert asked == {"find_order": {False}, "order_fills": {False}}
+    asked.clear()
+    world.paper.control.add_fault("drop", booked=False, **PLACE)
+    world.fan_out(world.signal("close", side=""))
+    for _ in range(9):
+        _age(world, 60)
+        world.check()
+    assert world.orders(state="filled", is_entry=False)
+    assert asked == {name: {True} for name in names}

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +24,7 @@ from venues.domain.types import (
     VenueErrorKind,
 )
 from venues.gateway import Gateway
+from venues.okx import transport
 
 BTC, ETH, SPOT = "BTC/USDT:USDT", "ETH/USDT:USDT", "BTC/USDT"
 SENT_BY_ONE_OF_TWO_PROCESSES = 30
@@ -177,6 +178,38 @@ def test_a_flood_of_entries_meets_no_limit_and_delays_no_exit(
         for (_, request), p in zip(entries, placements, strict=False)
         if p.code == NOT_SENT
     }
+
+
+def test_exits_what_they_depend_on_and_cancellations_use_what_entries_leave(
+    paper_exchange: PaperServer, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "TURN_SECONDS", 0.2)
+    monkeypatch.setattr(transport, "LOOKUP_ATTEMPTS", 1)
+    runtime.run(gateway.load_instruments(max_age_seconds=600))
+    paper_exchange.control.add_fault("freeze", ms=1000, endpoint="*")
+    keys = [credentials_of(paper_exchange.account()) for _ in range(2)]
+    one = {"symbol": BTC, "client_order_id": new_id()}
+    fills = {"symbol": BTC, "venue_order_id": "1"}
+
+    async def sent(count: int, ask: Callable[[], Awaitable[Any]]) -> int:
+        """How many of these left, while none is answered."""
+        answers = await asyncio.gather(*(ask() for _ in range(count)), return_exceptions=True)
+        return sum(NOT_SENT not in str(getattr(answer, "detail", answer)) for answer in answers)
+
+    async def ask_all(*, is_exit: bool) -> list[int]:
+        mine = keys[is_exit]
+        return await asyncio.gather(
+            sent(12, lambda: gateway.balances(mine, is_exit=is_exit)),
+            sent(12, lambda: gateway.positions(mine, is_exit=is_exit)),
+            sent(62, lambda: gateway.find_order(mine, **one, is_exit=is_exit)),
+            sent(62, lambda: gateway.order_fills(mine, **fills, is_exit=is_exit)),
+            sent(62, lambda: gateway.cancel_order(mine, **one)),
+        )
+
+    async def both() -> list[list[int]]:
+        return await asyncio.gather(ask_all(is_exit=False), ask_all(is_exit=True))
+
+    assert runtime.run(both()) == [[8, 8, 48, 48, 60], [10, 10, 60, 60, 60]]
 
 
 def test_a_read_without_a_turn_says_so(paper_exchange: PaperServer, gateway: Gateway) -> None:

@@ -116,7 +116,7 @@ class RateWindow:
 
     def is_idle(self, now: float) -> bool:
         """Whether it remembers nothing that a new one would not know."""
-        if self._pending or now < self.blocked_until:
+        if self._pending:
             return False
         if self._refusals and now < self.blocked_until + REFUSALS_FORGOTTEN_SECONDS:
             return False

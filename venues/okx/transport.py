@@ -84,7 +84,7 @@ class OkxTransport:
         params: Row | None = None,
         *,
         is_exit: bool = False,
-        turn_seconds: float = TURN_SECONDS,
+        turn_seconds: float | None = None,
     ) -> list[Row]:
         """The rows of an answer with code 0. Raises VenueError."""
         params = params or {}
@@ -94,7 +94,7 @@ class OkxTransport:
                 account=credentials.api_key if credentials is not None else "",
                 instrument=params.get("instId", ""),
                 is_exit=is_exit,
-                wait_seconds=turn_seconds,
+                wait_seconds=TURN_SECONDS if turn_seconds is None else turn_seconds,
             )
         except NoTurnError as error:
             raise VenueError(VenueErrorKind.RATE_LIMIT, NOT_SENT, str(error)) from error
