@@ -38,7 +38,7 @@ def counted_in_any_window(times: list[float]) -> int:
     return max((sum(1 for t in times if start <= t < start + WINDOW) for start in times), default=0)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(BUDGETS, REQUESTS)
 def test_no_window_of_the_venue_sees_more_than_the_budget(budget, requests) -> None:
     window = RateWindow(budget)
@@ -69,7 +69,7 @@ def test_no_window_of_the_venue_sees_more_than_the_budget(budget, requests) -> N
     assert counted_in_any_window(at_venue) <= budget.limit
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(BUDGETS, REQUESTS)
 def test_the_moment_that_is_named_is_the_first_with_room(budget, requests) -> None:
     window = RateWindow(budget)
