@@ -118,6 +118,9 @@ endif
 bench-fanout: .venv/.dev ## One webhook to N=1000 accounts through the real stack, and the same orders more barely (DATABASE_URL= an empty one)
 	@$(RUN) -W ignore -m tests.bench.fanout --followers $(or $(N),1000) $(ARGS)
 
+bench-resolve: .venv/.dev ## How long N=200 orders of unclear outcome stay so while half of all look-ups fail
+	@$(RUN) -W ignore -m tests.bench.resolve --followers $(or $(N),200) $(ARGS)
+
 bench-paper: .venv/.dev ## How many orders a second the paper exchange itself can take
 	@$(RUN) -m tests.bench.paper $(ARGS)
 

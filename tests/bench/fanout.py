@@ -12,138 +12,53 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from tests.bench.process_figures import cpu_seconds, rss_megabytes
+from tests.bench.stack import ORDER_WORKERS, ROOT, BenchStack, prepare, say
 
-ROOT = Path(__file__).resolve().parents[2]
-ORDER_WORKERS = 2
 PATIENCE_SECONDS = 120.0
 
 
-def _prepare_environment(state: Path, port: int, database_url: str) -> None:
-    """Before Django reads its settings."""
-    os.environ["VAR_DIR"] = str(state)
-    os.environ["PAPER_EXCHANGE_URL"] = f"http://127.0.0.1:{port}"
-    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.local"
-    os.environ["FANOUT_WORKERS"] = str(ORDER_WORKERS)
-    if database_url:
-        os.environ["DATABASE_URL"] = database_url
-    else:
-        os.environ.pop("DATABASE_URL", None)
-    os.environ.pop("REDIS_URL", None)
-
-
 class _Bench:
-    """Imports Django's world only after the environment is set."""
-
-    def __init__(self, options: argparse.Namespace, state: Path, paper_port: int) -> None:
-        from tests.bench.population import invent_accounts, write_accounts_file
-
+    def __init__(self, options: argparse.Namespace, stack: BenchStack) -> None:
         self.options = options
-        self.state = state
-        self.paper_port = paper_port
-        self.paper_url = f"http://127.0.0.1:{paper_port}"
-        self.accounts = invent_accounts(options.followers)
-        self.accounts_file = state / "accounts.json"
-        write_accounts_file(self.accounts, self.accounts_file)
+        self.stack = stack
 
     async def run(self) -> dict[str, Any]:
-        from config.supervisor.supervisor import Supervisor
-
-        self.population = population = await asyncio.to_thread(self._populate)
-        supervisor = Supervisor(self._specs(), state_dir=self.state, say=self._say)
-        await supervisor.start()
-        try:
+        await asyncio.to_thread(self.stack.populate)
+        async with self.stack.running() as supervisor:
             if self.options.round_trip_ms:
                 await asyncio.to_thread(self._slow_down)
             rounds = []
             for number in range(self.options.rounds + 1):
-                rounds.append(await asyncio.to_thread(self._fan_out, population, supervisor))
-                self._say(f"round {number}: {rounds[-1]}")
+                rounds.append(await asyncio.to_thread(self._fan_out, supervisor))
+                say(f"round {number}: {rounds[-1]}")
             result = sorted(rounds[1:], key=lambda row: row["seconds_signal_to_last_ack"])
             return {**result[len(result) // 2], "rounds": len(result)}
-        finally:
-            await supervisor.stop()
-
-    def _specs(self) -> list[Any]:
-        from dataclasses import replace
-
-        from config.supervisor.ports import free_port
-        from config.supervisor.stack import PaperOptions, StackOptions, stack
-
-        self.web_port = free_port()
-        self.token = secrets.token_hex(8)
-        paper = PaperOptions(self.paper_port, self.accounts_file, self.token, feed="static")
-        specs = stack(StackOptions(port=self.web_port, paper=paper))
-        changed = []
-        for spec in specs:
-            if spec.name == "paper-exchange":
-                spec = replace(spec, argv=(*spec.argv, "--matching", "ack"))
-            if spec.name == "beat":
-                # Sweeps stay; reading every account again while measuring is another job.
-                spec = replace(spec, env={**spec.env, "LOG_LEVEL": "WARNING"})
-            changed.append(spec)
-        return changed
-
-    def _populate(self) -> Any:
-        from django.core.management import call_command
-        from django.db import connection
-
-        from tests.bench.population import populate
-
-        call_command("migrate", verbosity=0, interactive=False)
-        try:
-            return populate(self.accounts)
-        finally:
-            connection.close()
 
     def _slow_down(self) -> None:
-        from config.demo.paper_control import PaperControl
-
-        PaperControl(self.paper_url, self.token).add_fault(
+        self.stack.control.add_fault(
             "delay", endpoint="trade/order", method="POST", ms=self.options.round_trip_ms
         )
 
-    def _fan_out(self, population: Any, supervisor: Any) -> dict[str, Any]:
+    def _fan_out(self, supervisor: Any) -> dict[str, Any]:
         from django.db import connection
 
-        from config.demo.webhook import post_signal
         from customers.tenancy import tenant_scope
         from trading.models import Order, SignalShard
 
-        names = [spec.name for spec in self._running(supervisor)]
+        names = [child.spec.name for child in supervisor.children if child.pid]
         before = {name: cpu_seconds(supervisor.child(name).pid) for name in names}
-        signal_body = {
-            "action": "open",
-            "symbol": "BTC/USDT:USDT",
-            "side": "long",
-            "size": "0.1",
-            "size_basis": "base",
-            "leverage": "5",
-            "emitted_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-        answer = post_signal(
-            url=f"http://127.0.0.1:{self.web_port}/hooks/{population.source.pk}/",
-            secret=population.secret,
-            message_id=f"bench-{secrets.token_hex(8)}",
-            signal=signal_body,
-        )
+        signal_id = self.stack.send_signal()
         taken_at = time.time()
-        if answer.status != 202:
-            raise SystemExit(f"the webhook answered {answer.status}: {answer.body}")
-        signal_id = json.loads(answer.body)["id"]
         deadline = time.monotonic() + PATIENCE_SECONDS
-        with tenant_scope(population.tenant.pk):
+        with tenant_scope(self.stack.population.tenant.pk):
             orders = Order.objects.filter(signal_id=signal_id)
             unplanned = SignalShard.objects.exclude(status=SignalShard.Status.PLANNED)
             # Seen from another connection, an acknowledgement is committed. Cheap questions: the
@@ -178,12 +93,6 @@ class _Bench:
             "cpu_seconds": {name: round(after[name] - before[name], 2) for name in names},
         }
 
-    def _running(self, supervisor: Any) -> list[Any]:
-        return [child.spec for child in supervisor.children if child.pid]
-
-    def _say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
     def queries(self) -> int:
         """SQL statements of one fan-out, dispatch and shards; needs the exchange."""
         from django.db import connection
@@ -196,7 +105,7 @@ class _Bench:
         from trading.models import Order, SignalShard
         from trading.services.fanout.signals import signal_dispatch
 
-        tenant_id = self.population.tenant.pk
+        tenant_id = self.stack.population.tenant.pk
         with tenant_scope(tenant_id):
             last = Signal.objects.order_by("-pk")[0]
             now = timezone.now()
@@ -230,39 +139,46 @@ class _Bench:
 
     def rivals(self, tandem: float) -> dict[str, Any]:
         """The same orders sent more barely, against an exchange of their own."""
-        from config.demo.paper_control import PaperControl
         from config.supervisor.launch import launched
         from config.supervisor.ports import http_answers
         from tests.bench.rivals_race import bare_loop, task_per_order
 
+        stack = self.stack
         exchange = subprocess.Popen(
             launched(
                 [
-                    *(sys.executable, "-m", "venues.paper", "--port", str(self.paper_port)),
+                    *(sys.executable, "-m", "venues.paper", "--port", str(stack.paper_port)),
                     *("--feed", "static", "--matching", "ack"),
-                    *("--accounts", str(self.accounts_file), "--control-token", self.token),
+                    *("--accounts", str(stack.accounts_file), "--control-token", stack.token),
                 ]
             ),
             stdout=subprocess.DEVNULL,
             cwd=ROOT,
         )
         try:
-            while not http_answers(f"{self.paper_url}/api/v5/public/time"):
+            while not http_answers(f"{stack.paper_url}/api/v5/public/time"):
                 time.sleep(0.1)
-            where = {"url": self.paper_url, "accounts_file": self.accounts_file}
             queries = self.queries()
-            raw = bare_loop("raw", **where, processes=ORDER_WORKERS)
-            limit = bare_loop("limit", **where, processes=ORDER_WORKERS)
+            rates = {
+                kind: bare_loop(
+                    kind,
+                    url=stack.paper_url,
+                    accounts_file=stack.accounts_file,
+                    processes=ORDER_WORKERS,
+                )
+                for kind in ("raw", "limit")
+            }
             naive = task_per_order(
-                url=self.paper_url,
-                control=PaperControl(self.paper_url, self.token),
-                accounts=self.accounts,
-                state=self.state,
+                url=stack.paper_url,
+                control=stack.control,
+                accounts=stack.accounts,
+                state=stack.state,
                 workers=ORDER_WORKERS,
             )
         finally:
             exchange.terminate()
             exchange.wait(10)
+        raw, limit = rates["raw"], rates["limit"]
         return {
             "raw_orders_per_second": round(raw),
             "ratio": round(tandem / raw, 2),
@@ -283,15 +199,9 @@ def main() -> None:
     parser.add_argument("--no-rivals", action="store_true")
     options = parser.parse_args()
 
-    from config.supervisor.ports import free_port
-
-    state = Path(tempfile.mkdtemp(prefix="tandem-bench-"))
-    port = free_port()
-    _prepare_environment(state, port, os.environ.get("DATABASE_URL", ""))
-    import django
-
-    django.setup()
-    bench = _Bench(options, state, port)
+    state, port = prepare()
+    stack = BenchStack(followers=options.followers, state=state, paper_port=port)
+    bench = _Bench(options, stack)
     result = asyncio.run(bench.run())
     if not options.no_rivals:
         result |= bench.rivals(result["orders_per_second"])
