@@ -34,6 +34,7 @@ RULE = BreakerRule(50, 20, timedelta(seconds=60), timedelta(seconds=120))
                 RejectKind.ACCOUNT: NOTHING,
                 RejectKind.CREDENTIALS: NOTHING,
                 RejectKind.RATE_LIMIT: NOTHING,
+                RejectKind.CLOSED: NOTHING,
             }.items()
         ],
     ],
@@ -45,7 +46,7 @@ def test_what_an_answer_says(placement: Placement, said: Answers) -> None:
 
 def test_every_kind_of_refusal_is_judged() -> None:
     """A new kind must be thought about here."""
-    assert len(RejectKind) == 6
+    assert len(RejectKind) == 7
 
 
 @pytest.mark.parametrize(

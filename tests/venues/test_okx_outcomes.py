@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from venues.domain.okx_outcomes import (
+    CLOSED_RETRY_MS,
     DUPLICATE_CODES,
     classify_placement,
     is_clock_code,
@@ -23,8 +24,11 @@ ACCEPTED, REJECTED, UNKNOWN = (
     PlacementResult.UNKNOWN,
 )
 
-REFUSALS_OF_THE_ORDER = "51000 51001 51006 51137 51138 51020 51121 51202 51100".split()
-REFUSALS_OF_THE_ACCOUNT = "51008 51131 51127 51010 51169 51170 51205 51174".split()
+REFUSALS_OF_THE_ORDER = (
+    "51000 51001 51006 51137 51138 51020 51121 51202 51100 51005 51201 51203"
+).split()
+REFUSALS_OF_THE_ACCOUNT = "51008 51131 51127 51010 51169 51170 51205 51174 51004".split()
+CLOSED_MARKETS = "51021 51022 51027 51028 51029 51030".split()
 REFUSALS_OF_THE_KEY = (
     "50101 50103 50104 50105 50106 50107 50110 50111 50113 50119 50120 50121"
 ).split()
@@ -71,6 +75,14 @@ def test_a_definite_refusal_of_the_order(code: str, answer: Any) -> None:
 def test_a_refusal_that_no_other_account_would_get(code: str, answer: Any) -> None:
     placement = classify_placement(answer(code), OURS)
     assert (placement.result, placement.reject_kind) == (REJECTED, RejectKind.ACCOUNT)
+
+
+@pytest.mark.parametrize("answer", [row_answer, top_answer])
+@pytest.mark.parametrize("code", CLOSED_MARKETS)
+def test_an_instrument_that_cannot_be_traded_now_is_tried_no_sooner(code: str, answer: Any) -> None:
+    placement = classify_placement(answer(code), OURS)
+    assert (placement.result, placement.reject_kind) == (REJECTED, RejectKind.CLOSED)
+    assert placement.retry_after_ms == CLOSED_RETRY_MS
 
 
 @pytest.mark.parametrize("answer", [row_answer, top_answer])
@@ -178,6 +190,33 @@ def test_an_answer_about_another_order_says_nothing_of_ours(answer: bytes) -> No
     assert classify_placement(answer, OURS).result is UNKNOWN
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"code": "1", "data": [{"sCode": "0", "ordId": "1", "clOrdId": OURS}]},
+        {"code": "2", "data": [{"sCode": "0", "ordId": "1", "clOrdId": OURS}]},
+        {"code": "50011", "data": [{"sCode": "0", "ordId": "1", "clOrdId": OURS}]},
+        {"code": "0", "data": [{"sCode": "51008", "ordId": "", "clOrdId": OURS}]},
+        {"code": "50011", "data": [{"sCode": "51008", "ordId": "", "clOrdId": OURS}]},
+        {"code": "1", "data": [{"sCode": "51008", "ordId": "1", "clOrdId": OURS}]},
+        {"code": "51008", "data": [{"ordId": "1", "clOrdId": OURS}]},
+        {"code": "51008", "data": [{"sCode": "51008"}, {"sCode": "51008"}]},
+        {"code": "51008", "data": {"ordId": "1"}},
+    ],
+)
+def test_an_answer_that_contradicts_itself_is_unknown(answer: dict[str, Any]) -> None:
+    assert classify_placement(json.dumps(answer).encode(), OURS).result is UNKNOWN
+
+
+@pytest.mark.parametrize("envelope", ["1", "2", "51008"])
+def test_the_row_says_why_whatever_failure_is_around_it(envelope: str) -> None:
+    row = {"sCode": "51008", "sMsg": "words", "ordId": "", "clOrdId": OURS}
+    answer = json.dumps({"code": envelope, "msg": "All operations failed", "data": [row]})
+    assert classify_placement(answer.encode(), OURS) == Placement(
+        REJECTED, code="51008", message="words", reject_kind=RejectKind.ACCOUNT
+    )
+
+
 @pytest.mark.parametrize("echoed", [OURS, "", None])
 def test_the_client_id_may_be_left_out_of_the_answer(echoed: object) -> None:
     accepted = classify_placement(row_answer("0", ordId="1", clOrdId=echoed), OURS)
@@ -201,7 +240,7 @@ JUNK = st.recursive(
     | st.floats(allow_nan=True)
     | st.text(max_size=8)
     | st.sampled_from(
-        ["0", "1", "2", "51000", "51603", "50011", "50026", "12345", OURS, "another", ""]
+        ["0", "1", "2", "51000", "51008", "51022", "51603", "50011", "50026", OURS, "another", ""]
     ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=6,
@@ -215,7 +254,8 @@ ANSWERS = st.fixed_dictionaries(
 
 
 def definite(code: object) -> bool:
-    known = {*REFUSALS_OF_THE_ORDER, *REFUSALS_OF_THE_KEY, "50011", "50061", "50036", "50037"}
+    known = {*REFUSALS_OF_THE_ORDER, *REFUSALS_OF_THE_ACCOUNT, *REFUSALS_OF_THE_KEY}
+    known |= {*CLOSED_MARKETS, "50011", "50061", "50036", "50037", "50102", "50112"}
     # Also definite in the documentation, without a row in our facts: malformed requests, frozen
     # keys, unknown exchange ids.
     known |= {"50002", "50006", "50014", "50015", "50024", "51003"}
@@ -223,7 +263,7 @@ def definite(code: object) -> bool:
     return code in known
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(ANSWERS | JUNK)
 def test_garbage_is_never_taken_for_an_outcome(answer: Any) -> None:
     placement = classify_placement(json.dumps(answer).encode(), OURS)
@@ -231,6 +271,7 @@ def test_garbage_is_never_taken_for_an_outcome(answer: Any) -> None:
         (row,) = answer["data"]
         assert row["sCode"] == "0"
         assert row["ordId"] == placement.venue_order_id != ""
+        assert answer["code"] == "0"
     if placement.result is REJECTED:
         assert definite(placement.code)
         rows = answer.get("data")

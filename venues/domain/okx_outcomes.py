@@ -1,7 +1,8 @@
 """What an OKX answer to a placement proves. Pure; the table comes from OKX's documentation.
 
 Rule: accepted only with sCode 0 and a non-empty order id; rejected only by a code on the
-definite list; everything else, however it looks, is unknown and must be looked up.
+definite list; everything else, however it looks, is unknown and must be looked up. So is an
+answer that contradicts itself.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ _RATE_LIMIT_CODES = frozenset(["50011", SUB_ACCOUNT_LIMIT_CODE])
 _LATE_CODES = frozenset(["50036", "50037"])
 _ORDER_CODES = frozenset(
     "50002 50006 50014 50015 50024"  # malformed request
-    " 51000 51001 51003 51006 51020 51100 51121 51137 51138 51202".split()
+    " 51000 51001 51003 51005 51006 51020 51100 51121 51137 51138 51201 51202 51203".split()
 )
+# To be listed, suspended, expired; being delivered, settled, its funding settled.
+_CLOSED_CODES = frozenset("51021 51022 51027 51028 51029 51030".split())
+CLOSED_RETRY_MS = 30_000
 _ACCOUNT_CODES = frozenset(
     "51008 51127 51131"  # funds
-    " 51010 51174"  # account mode, orders on its book
+    " 51004 51010 51174"  # its tier, account mode, orders on its book
     " 51169 51170 51205".split()  # nothing to reduce
 )
 # A live order already carries this client id: ours, from an earlier delivery. Look it up.
@@ -38,6 +42,8 @@ def _definite(code: str) -> RejectKind | None:
         return RejectKind.ORDER
     if code in _ACCOUNT_CODES:
         return RejectKind.ACCOUNT
+    if code in _CLOSED_CODES:
+        return RejectKind.CLOSED
     if code in _CREDENTIAL_CODES:
         return RejectKind.CREDENTIALS
     if code in _CLOCK_CODES:
@@ -78,30 +84,43 @@ def classify_placement(body: bytes, client_order_id: str) -> Placement:
     rows = answer.get("data")
     row = rows[0] if isinstance(rows, list) and len(rows) == 1 else None
     if isinstance(row, dict) and isinstance(row.get("sCode"), str):
-        return _classify_row(row, client_order_id)
+        return _classify_row(code, row, client_order_id)
     if code in {"0", "1", "2"}:
         return _unknown(code, "the answer names no order")
-    kind = _definite(code)
-    if kind is None:
-        return _unknown(code, text)
-    return Placement(PlacementResult.REJECTED, code=code, message=text, reject_kind=kind)
+    if rows:
+        return _unknown(code, "the answer is about something else")
+    return _refused(code, text)
 
 
-def _classify_row(row: dict[str, Any], client_order_id: str) -> Placement:
+def _classify_row(envelope: str, row: dict[str, Any], client_order_id: str) -> Placement:
     code: str = row["sCode"]
     text = _printable(row.get("sMsg"), 200)
     if row.get("clOrdId") not in (None, "", client_order_id):
         # Neither its success nor its refusal says anything of ours.
         return _unknown(code, "the answer is about another order")
+    order_id = row.get("ordId")
     if code == "0":
-        order_id = row.get("ordId")
         if not _is_order_id(order_id):
             return _unknown("0", "success without an order id")
+        if envelope != "0":
+            return _unknown(envelope, "success inside a failure")
         return Placement(PlacementResult.ACCEPTED, venue_order_id=order_id)
+    if envelope not in ("1", "2", code) or order_id:
+        return _unknown(code, "a refusal that has an order, or is inside a success")
+    return _refused(code, text)
+
+
+def _refused(code: str, text: str) -> Placement:
     kind = _definite(code)
     if kind is None:
         return _unknown(code, text)
-    return Placement(PlacementResult.REJECTED, code=code, message=text, reject_kind=kind)
+    return Placement(
+        PlacementResult.REJECTED,
+        code=code,
+        message=text,
+        reject_kind=kind,
+        retry_after_ms=CLOSED_RETRY_MS if kind is RejectKind.CLOSED else 0,
+    )
 
 
 def is_credential_code(code: str) -> bool:

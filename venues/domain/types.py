@@ -123,6 +123,8 @@ class RejectKind(StrEnum):
     ORDER = "order"
     ACCOUNT = "account"
     """Its funds, its mode, what it holds: no other account's order would be refused for it."""
+    CLOSED = "closed"
+    """The instrument cannot be traded now: suspended, being settled. It passes, or it is over."""
     CREDENTIALS = "credentials"
     RATE_LIMIT = "rate_limit"
     LATE = "late"

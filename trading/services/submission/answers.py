@@ -40,7 +40,7 @@ def update_for(answer: Answer, now: datetime) -> OrderUpdate:
         RejectKind.RATE_LIMIT: ReasonCode.RATE_LIMITED,
     }
     code = codes.get(placement.reject_kind, ReasonCode.VENUE_REJECTED)
-    passing = (RejectKind.RATE_LIMIT, RejectKind.LATE, RejectKind.CLOCK)
+    passing = (RejectKind.RATE_LIMIT, RejectKind.LATE, RejectKind.CLOCK, RejectKind.CLOSED)
     details = {
         "retry": placement.reject_kind in passing,
         "retry_after_ms": placement.retry_after_ms,
