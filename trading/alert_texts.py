@@ -25,6 +25,14 @@ _TEXTS: dict[AlertCode, str] = {
         "The outcome of %(orders)s orders on %(venue)s has been unknown for more than %(minutes)s "
         "minutes, of the oldest since %(since)s UTC."
     ),
+    AlertCode.CLOCK_SKEWED: gettext_noop(
+        "The clock of %(host)s is %(milliseconds)s ms away from that of %(venue)s. Orders are "
+        "signed by the exchange's clock and go on; have the host's clock set."
+    ),
+    AlertCode.CLOCK_UNKNOWN: gettext_noop(
+        "%(host)s cannot compare its clock with that of %(venue)s (it may be %(milliseconds)s ms "
+        "off), so no entries leave from there."
+    ),
 }
 
 

@@ -29,6 +29,9 @@ _TEXTS: dict[ReasonCode, str] = {
         "Nothing is opened for this strategy for now: a signal was about to place more orders "
         "than it has followers."
     ),
+    ReasonCode.CLOCK_UNKNOWN: gettext_noop(
+        "The clock of %(venue)s could not be compared with ours, so nothing was opened."
+    ),
     ReasonCode.STRATEGY_NOT_ACTIVE: gettext_noop("The strategy is not active."),
     ReasonCode.SUBSCRIPTION_PAUSED: gettext_noop("Copying is paused: only exits are followed."),
     ReasonCode.ACCOUNT_NOT_ACTIVE: gettext_noop("The exchange account is paused or closed."),
@@ -89,6 +92,12 @@ _TEXTS: dict[ReasonCode, str] = {
     ),
     ReasonCode.CANCELLED_BY_VENUE: gettext_noop("The exchange cancelled the order."),
     ReasonCode.RATE_LIMITED: gettext_noop("The exchange's rate limit was reached."),
+    ReasonCode.CLOCK_REFUSED: gettext_noop(
+        "The exchange refused the order for its time stamp; the clocks are compared anew."
+    ),
+    ReasonCode.TOO_LATE: gettext_noop(
+        "The order reached the exchange after its deadline, so it was not placed."
+    ),
 }
 
 

@@ -4,6 +4,7 @@ SCHEDULE = {
     "trading: sweep": {"task": "trading.tasks.sweep", "schedule": 2.0},
     "trading: accounts": {"task": "trading.tasks.accounts_sweep", "schedule": 20.0},
     "trading: alerts": {"task": "trading.tasks.alerts_sweep", "schedule": 10.0},
+    "trading: clocks": {"task": "trading.tasks.clocks_check", "schedule": 30.0},
     "trading: old answer counts": {
         "task": "trading.tasks.answer_counts_purge",
         "schedule": 600.0,

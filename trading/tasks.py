@@ -9,6 +9,7 @@ from customers.wakeup import wake
 from trading.services import sweeps
 from trading.services.account_sync import accounts_refresh as refresh_accounts
 from trading.services.breaker.answers import answer_counts_purge as purge_answer_counts
+from trading.services.clocks import clocks_check as check_clocks
 from trading.services.fanout import signals as fanout
 from trading.services.fanout.context import shard_context
 from trading.services.fanout.shards import shard_claim, shard_plan
@@ -90,6 +91,12 @@ def sweep() -> None:
 def alerts_sweep() -> None:
     """Every ten seconds: troubles that no single order tells of."""
     unresolved_alert()
+
+
+@shared_task
+def clocks_check() -> None:
+    """Every thirty seconds: this host's clock against the venues'."""
+    check_clocks()
 
 
 @shared_task

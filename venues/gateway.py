@@ -8,6 +8,7 @@ from typing import Protocol
 
 from django.conf import settings
 
+from venues.clock import VenueClock
 from venues.domain.rate_windows import Processes
 from venues.domain.types import (
     AccountConfig,
@@ -35,6 +36,15 @@ class Gateway(Protocol):
     entries, with room that they cannot use: for exits, and for what an exit depends on;
     cancellations always are. What gets no turn in time is not sent, with the code NOT_SENT.
     """
+
+    clock: VenueClock
+    """The venue's; what is signed and what expires goes by it."""
+
+    async def measure_clock(self) -> None:
+        """Ask for the venue's time now."""
+
+    async def keep_clock(self) -> None:
+        """Ask for it from time to time, until cancelled."""
 
     async def load_instruments(self, *, max_age_seconds: float = 0) -> dict[str, Instrument]:
         """All live and dead instruments by unified symbol; from memory when it is younger."""

@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from venues.clock import VenueClock
+from venues.domain.types import VenueError
 from venues.gateway import Gateway, make_gateway
 
 T = TypeVar("T")
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 250
 BATCH_SECONDS = 0.02
+CLOCK_TIMEOUT_SECONDS = 3.0
+CLOCK_RETRY_SECONDS = 5.0
 
 
 class _Runtime:
@@ -33,6 +37,7 @@ class _Runtime:
         self.pid = os.getpid()
         self.loop = uvloop.new_event_loop()
         self.gateways: dict[str, Gateway] = {}
+        self.clock_keepers: list[Future[None]] = []
         self.thread = threading.Thread(target=self._run, name="venues", daemon=True)
         self.thread.start()
 
@@ -115,8 +120,35 @@ def gateway_for(venue: str) -> Gateway:
     gateway = runtime.gateways.get(venue)
     if gateway is None:
         with _lock:
-            gateway = runtime.gateways.setdefault(venue, make_gateway(venue))
+            gateway = runtime.gateways.get(venue)
+            if gateway is None:
+                gateway = runtime.gateways[venue] = make_gateway(venue)
+                keeping = asyncio.run_coroutine_threadsafe(gateway.keep_clock(), runtime.loop)
+                runtime.clock_keepers.append(keeping)
     return gateway
+
+
+def clock_of(venue: str) -> VenueClock:
+    """The venue's clock as this process knows it. Raises UnknownVenueError."""
+    return gateway_for(venue).clock
+
+
+def clock_measured(venue: str, *, worst_ms: float) -> VenueClock:
+    """The venue's clock, asked for now when it is not known that well. Not on the venue loop.
+
+    A venue that does not tell, or not in time, is not asked again for CLOCK_RETRY_SECONDS.
+    """
+    gateway = gateway_for(venue)
+    clock = gateway.clock
+    if clock.uncertainty_ms() < worst_ms or clock.seconds_since_failure < CLOCK_RETRY_SECONDS:
+        return clock
+    try:
+        run(gateway.measure_clock(), timeout_seconds=CLOCK_TIMEOUT_SECONDS)
+    except (VenueError, TimeoutError) as error:
+        logger.warning("the clock of %s could not be read: %s", venue, error)
+    if clock.uncertainty_ms() >= worst_ms:
+        clock.note_failure()
+    return clock
 
 
 def close_gateways() -> None:
@@ -125,5 +157,8 @@ def close_gateways() -> None:
     if runtime is None or runtime.pid != os.getpid():
         return
     gateways, runtime.gateways = runtime.gateways, {}
+    keepers, runtime.clock_keepers = runtime.clock_keepers, []
+    for keeper in keepers:
+        keeper.cancel()
     for gateway in gateways.values():
         asyncio.run_coroutine_threadsafe(gateway.aclose(), runtime.loop).result(5)

@@ -10,3 +10,5 @@ class AlertCode(StrEnum):
     STRATEGY_STOPPED = "strategy_stopped"
     FANOUT_EXCEEDED = "fanout_exceeded"
     OUTCOMES_UNKNOWN = "outcomes_unknown"
+    CLOCK_SKEWED = "clock_skewed"
+    CLOCK_UNKNOWN = "clock_unknown"

@@ -21,6 +21,7 @@ class ReasonCode(StrEnum):
     VENUE_STOPPED = "venue_stopped"
     STRATEGY_STOPPED = "strategy_stopped"
     FANOUT_EXCEEDED = "fanout_exceeded"
+    CLOCK_UNKNOWN = "clock_unknown"
     STRATEGY_NOT_ACTIVE = "strategy_not_active"
     SUBSCRIPTION_PAUSED = "subscription_paused"
     ACCOUNT_NOT_ACTIVE = "account_not_active"
@@ -51,6 +52,8 @@ class ReasonCode(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown"
     CANCELLED_BY_VENUE = "cancelled_by_venue"
     RATE_LIMITED = "rate_limited"
+    CLOCK_REFUSED = "clock_refused"
+    TOO_LATE = "too_late"
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,8 @@ async def _ask(order: Order, credentials: Credentials | Reason) -> _Look:
         if lookup.result is LookupResult.ABSENT and _past_deadline(order):
             since = order.sent_at or order.created_at
             since_ms = int(since.timestamp() * 1000)
+            # By the venue's clock if that is earlier: what both call the past is searched.
+            since_ms += min(0, int(gateway.clock.skew_ms() or 0))
             lookup = await gateway.search_order(credentials, **names, since_ms=since_ms)
             thorough = True
         if lookup.result is not LookupResult.FOUND or lookup.order is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import ccxt
 
+from venues.clock import VenueClock
 from venues.domain.rate_windows import Processes
 from venues.domain.types import (
     NOT_SENT,
@@ -21,6 +22,7 @@ from venues.domain.types import (
     OrderSnapshot,
     Placement,
     PositionSnapshot,
+    RejectKind,
     VenueError,
     VenueErrorKind,
 )
@@ -39,11 +41,24 @@ class OkxGateway:
             # Both: with only `api`, sandbox mode would go back to the real host.
             ccxt_config["urls"] = {"api": urls, "test": urls}
         client = ccxt.okx(ccxt_config)
-        self._transport = OkxTransport(client, OkxBudgets(processes))
+        self.clock = VenueClock(venue)
+        self._transport = OkxTransport(client, OkxBudgets(processes), self.clock)
         self._instruments = InstrumentList(client, self._transport)
 
     async def aclose(self) -> None:
         await self._transport.aclose()
+
+    # --- the clock --------------------------------------------------------------------------
+
+    async def measure_clock(self) -> None:
+        await self.clock.measure(self._server_time_ms)
+
+    async def keep_clock(self) -> None:
+        await self.clock.keep(self._server_time_ms)
+
+    async def _server_time_ms(self) -> int:
+        rows = await self._transport.read(None, "GET", "public/time")
+        return parsing.server_time_ms(rows)
 
     # --- public data ------------------------------------------------------------------------
 
@@ -76,7 +91,10 @@ class OkxGateway:
     # --- placing and cancelling -------------------------------------------------------------
 
     async def place_order(self, credentials: Credentials, request: OrderRequest) -> Placement:
-        return await placing.place(self._transport, credentials, request)
+        placement = await placing.place(self._transport, credentials, request)
+        if placement.reject_kind in (RejectKind.CLOCK, RejectKind.LATE):
+            self.clock.recheck()
+        return placement
 
     async def cancel_order(
         self, credentials: Credentials, *, symbol: str, client_order_id: str

@@ -49,6 +49,15 @@ def time_ms_of(value: Any) -> int:
     return int(number) if number is not None else int(time.time() * 1000)
 
 
+def server_time_ms(rows: list[Any]) -> int:
+    """Raises VenueError when there is no time in the answer."""
+    row = rows[0] if rows else None
+    number = decimal_of(row.get("ts")) if isinstance(row, dict) else None
+    if number is None or not 0 < number < 10**15:
+        raise VenueError(VenueErrorKind.UNAVAILABLE, message="no time in the answer")
+    return int(number)
+
+
 def venue_error(answer: Any, code: Any) -> VenueError:
     """What an answer without code 0 means for a request that places nothing."""
     message = ""

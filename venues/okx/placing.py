@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -35,7 +34,7 @@ async def place(
             instrument=instrument.venue_symbol,
             is_spot=instrument.kind is InstrumentKind.SPOT,
             is_exit=request.is_exit,
-            wait_seconds=request.deadline_ms / 1000 - time.time(),
+            wait_seconds=(request.deadline_ms - transport.clock.now_ms()) / 1000,
         )
     except NoTurnError as error:
         return Placement(

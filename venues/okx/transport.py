@@ -13,6 +13,8 @@ from typing import Any
 
 import ccxt
 
+from venues.clock import VenueClock
+from venues.domain.okx_outcomes import is_clock_code
 from venues.domain.types import NOT_SENT, Credentials, VenueError, VenueErrorKind
 from venues.http_pool import HttpAnswer, HttpPool
 from venues.okx.budgets import TOO_MANY_REQUESTS, NoTurnError, OkxBudgets
@@ -36,8 +38,10 @@ Signed = dict[str, Any]
 
 
 class OkxTransport:
-    def __init__(self, signer: ccxt.okx, budgets: OkxBudgets) -> None:
+    def __init__(self, signer: ccxt.okx, budgets: OkxBudgets, clock: VenueClock) -> None:
         self._signer = signer
+        self._signer.nonce = clock.now_ms  # what it signs with; its own is our clock
+        self.clock = clock
         self.budgets = budgets
         self._origin: str = self._signer.implode_hostname(self._signer.urls["api"]["rest"])
         self._pool: HttpPool | None = None
@@ -106,6 +110,8 @@ class OkxTransport:
             return _rows(answer)
         except VenueError as error:
             code = error.code
+            if is_clock_code(code):
+                self.clock.recheck()
             raise
         except OSError as error:  # a time-out is one, too
             raise VenueError(VenueErrorKind.UNAVAILABLE, message=type(error).__name__) from error

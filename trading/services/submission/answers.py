@@ -38,6 +38,8 @@ def update_for(answer: Answer, now: datetime) -> OrderUpdate:
     codes = {
         RejectKind.CREDENTIALS: ReasonCode.CREDENTIALS_REFUSED,
         RejectKind.RATE_LIMIT: ReasonCode.RATE_LIMITED,
+        RejectKind.CLOCK: ReasonCode.CLOCK_REFUSED,
+        RejectKind.LATE: ReasonCode.TOO_LATE,
     }
     code = codes.get(placement.reject_kind, ReasonCode.VENUE_REJECTED)
     passing = (RejectKind.RATE_LIMIT, RejectKind.LATE, RejectKind.CLOCK, RejectKind.CLOSED)

@@ -12,6 +12,7 @@ from trading.domain.planning import CLOSE_LEG
 from trading.domain.reasons import Reason, ReasonCode
 from trading.domain.risk import control_denial
 from trading.models import CopiedPosition, InstrumentSetting, Intent
+from trading.services.clocks import clock_denial
 from trading.services.control_state import controls_for
 from trading.services.credentials import credentials_of_accounts
 from trading.services.order_updates import OrderUpdate
@@ -40,7 +41,9 @@ def last_checks(
     for order in orders:
         keys = credentials.get(order.account_id)
         instrument = _instrument(order, instruments)
-        reason = _denial(order, unfinished) or _missing(order, keys, instrument)
+        reason = (
+            _denial(order, unfinished) or _missing(order, keys, instrument) or _clock_denial(order)
+        )
         if reason is not None:
             refused.append(_refusal(order, reason))
             continue
@@ -54,7 +57,7 @@ def last_checks(
 
 def checked_again(order: OutgoingOrder) -> OrderUpdate | None:
     """What time or an operator changed while the order was being prepared."""
-    reason = _denial(order, set())
+    reason = _denial(order, set()) or _clock_denial(order)
     return None if reason is None else _refusal(order, reason)
 
 
@@ -94,6 +97,10 @@ def _denial(order: OutgoingOrder, unfinished: set[str]) -> Reason | None:
         venue=order.venue,
     )
     return control_denial(controls, is_entry=order.is_entry)
+
+
+def _clock_denial(order: OutgoingOrder) -> Reason | None:
+    return clock_denial(order.venue) if order.is_entry else None
 
 
 def _instrument(order: OutgoingOrder, instruments: Instruments) -> Instrument | None:

@@ -22,6 +22,7 @@ from trading.models import InstrumentSetting, Order, OrderEvent
 from trading.services.account_health import account_mark_unhealthy
 from trading.services.acknowledgements import acknowledgements_apply
 from trading.services.breaker import AnswerTally, Departures, FanoutExceededError
+from trading.services.clocks import deadline_ms
 from trading.services.order_updates import OrderUpdate, order_updates_apply
 from trading.services.outgoing import OutgoingOrder
 from trading.services.submission.answers import leverage_reason, refusal_of_keys, update_for
@@ -170,8 +171,9 @@ class OrderSender:
             self._departures.count(job.order for job in jobs)
             failpoint("orders.before_marked_sending")
         failpoint("orders.marked_sending")
-        deadline_ms = int((now + DEADLINE).timestamp() * 1000)
-        return [replace(job, deadline_ms=deadline_ms) for job in jobs]
+        venues = {job.order.venue for job in jobs}
+        until = {venue: deadline_ms(venue, now + DEADLINE) for venue in venues}
+        return [replace(job, deadline_ms=until[job.order.venue]) for job in jobs]
 
     # --- answers --------------------------------------------------------------------------------
 
