@@ -81,8 +81,8 @@ test: .venv/.dev ## Run the tests on SQLite and a private Valkey (ARGS="tests/pr
 
 test-services: .venv/.dev .venv/.mysql ## Run the tests on MariaDB and Redis that are there (TEST_DATABASE_URL=, TEST_REDIS_URL=)
 	@$(RUN) -m tests.services $(TEST_DATABASE_URL) $(TEST_REDIS_URL)
-	@# tests/paper use neither, and would be the same again.
-	DATABASE_URL=$(TEST_DATABASE_URL) REDIS_URL=$(TEST_REDIS_URL) $(RUN) -m pytest --ignore tests/paper $(ARGS)
+	@# tests/paper and tests/chaos use neither, and would be the same again.
+	DATABASE_URL=$(TEST_DATABASE_URL) REDIS_URL=$(TEST_REDIS_URL) $(RUN) -m pytest --ignore tests/paper --ignore tests/chaos $(ARGS)
 
 lint: .venv/.dev ## ruff, mypy, import-linter, migrations, deployment check, translations
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.client import HTTPException
 from random import Random
 from typing import Any
 
@@ -132,7 +133,7 @@ class Desk:
                 f"{self._venue}/api/v5/market/ticker?{query}", timeout=2
             ) as answer:
                 self._prices[symbol] = float(json.load(answer)["data"][0]["last"])
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, HTTPException, ValueError, LookupError, TypeError):
             return self._prices.get(symbol, 60_000.0 if "BTC" in symbol else 3_000.0)
         return self._prices[symbol]
 
@@ -161,7 +162,7 @@ class Desk:
                     message_id=message_id,
                     signal=signal,
                 )
-            except OSError:
+            except (OSError, HTTPException):
                 answer = None
             if answer is not None and answer.status == 202:
                 taken = str(json.loads(answer.body)["id"])

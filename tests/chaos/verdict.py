@@ -176,6 +176,8 @@ def _find_wrong_sizes(books: Books, ledger: Ledger, verdict: Verdict, *, flat: b
     )
     said = set(verdict.duplicates) | set(verdict.lost)
     verdict.wrong_size += [sentence for sentence in compared.differences if sentence not in said]
+    if flat:
+        verdict.wrong_size += _left_by_side(books, ledger)
     working: defaultdict[tuple[str, str], bool] = defaultdict(bool)
     intents = {intent.id: intent for intent in books.intents}
     for order in books.orders:
@@ -191,6 +193,21 @@ def _find_wrong_sizes(books: Books, ledger: Ledger, verdict: Verdict, *, flat: b
             verdict.wrong_size.append(f"{name}: held {row.filled}, target {row.target}")
         if flat and abs(row.filled) >= carried:
             verdict.wrong_size.append(f"{name}: {row.filled} is left after the last close")
+
+
+def _left_by_side(books: Books, ledger: Ledger) -> list[str]:
+    """After the last close an account holds neither side, which a sum over both would not show."""
+    smallest = {(row.api_key, inst_id(row.symbol)): row.smallest for row in books.positions}
+    held: defaultdict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+    for fill in ledger["fills"]:
+        if fill["posSide"] in ("long", "short"):
+            signed = Decimal(fill["fillSz"]) * (1 if fill["side"] == "buy" else -1)
+            held[fill["apiKey"], fill["instId"], fill["posSide"]] += signed
+    return [
+        f"account {key[0]} is left with {amount} {key[1]} {key[2]}"
+        for key, amount in held.items()
+        if abs(amount) >= smallest.get(key[:2], Decimal(0))
+    ]
 
 
 def _fees_in_coins(row: PositionRow, books: Books) -> Decimal:

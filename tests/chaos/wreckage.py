@@ -25,6 +25,9 @@ FAILPOINTS = {
     # Passed once per order or look-up: rare, or nothing would ever get through.
     "orders.leaving": 0.1,
     "cancel.sent": 0.5,
+    # One process each, which takes seconds to be back.
+    "relay.*": 0.2,
+    "signal.*": 0.3,
     "*": 1.0,
 }
 """Chance at each pass, as a part of the run's own."""
