@@ -60,6 +60,31 @@ def unwanted_holding(*, held: Decimal, wanted: Decimal, target: Decimal) -> Deci
     return excess if abs(excess) < abs(held) else held
 
 
+def next_exit_quantity(
+    *,
+    sign: int,
+    rest: Decimal,
+    held: Decimal,
+    working_exits: Decimal,
+    at_venue: Decimal | None,
+    held_by_others: Decimal,
+) -> Decimal:
+    """How much the next attempt of an exit may close: unsigned, native unit, not rounded.
+
+    `sign` is the exit's: −1 sells. `rest`: what the last attempt left. `held`, `working_exits`,
+    `at_venue` and `held_by_others` (of the account's other copies, on the side that is closed) are
+    signed. `at_venue` None: the venue refused the last attempt itself, so nothing of it happened.
+    Otherwise, what the venue holds less than our books do was exited without our knowing; as far
+    as anybody can tell by the last attempt, so it is not exited again.
+    """
+    closable = -sign * (held + working_exits)
+    if at_venue is not None:
+        share = -sign * (at_venue - held_by_others)
+        rest -= max(-sign * held - share, Decimal(0))
+        closable = min(closable, share)
+    return max(min(rest, closable), Decimal(0))
+
+
 def take_steps(
     state: OrderState, triggers: list[OrderTrigger]
 ) -> tuple[tuple[Step, ...], OrderState]:

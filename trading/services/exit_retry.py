@@ -16,6 +16,7 @@ from customers.deadlocks import retry_on_deadlock
 from customers.domain.ids import new_id
 from customers.failpoints import failpoint
 from customers.wakeup import wake_on_commit
+from trading.domain.order_progress import next_exit_quantity
 from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.domain.resolution import WATCH_AFTER, WATCH_INTERVAL
 from trading.models import CopiedPosition, Intent, Order, OrderEvent
@@ -118,12 +119,15 @@ def _next_attempt(tenant_id: str, order_id: str, facts: _Facts) -> Order | None:
         _stop_retrying(failed)
         return None
     sign = 1 if failed.side == "buy" else -1
-    closable = -sign * (position.filled + _working_exits(tenant_id, failed))
-    if facts.at_venue is not None:
-        own_share = facts.at_venue - _held_by_others(position, sign)
-        closable = min(closable, -sign * own_share)
     quantity = facts.instrument.quantity_down(
-        max(min(failed.quantity - failed.filled_quantity, closable), Decimal(0))
+        next_exit_quantity(
+            sign=sign,
+            rest=failed.quantity - failed.filled_quantity,
+            held=position.filled,
+            working_exits=_working_exits(tenant_id, failed),
+            at_venue=facts.at_venue,
+            held_by_others=_held_by_others(position, sign),
+        )
     )
     if quantity < facts.instrument.min_size:
         _stop_retrying(failed)
