@@ -226,3 +226,28 @@ def test_a_turn_waits_for_the_entry_that_it_overtakes(world: World) -> None:
     sides = [(row["side"], row["sz"]) for row in world.ledger_orders(follower)]
     assert sides == [("buy", "10"), ("sell", "10"), ("sell", "3")]
     assert (world.held(follower).filled, world.held(follower).target) == (-3, -3)
+
+
+def test_an_overtaken_entry_does_not_stand_in_for_a_new_one(world: World) -> None:
+    follower = world.follower()
+    world.paper.control.add_fault("drop", booked=False, **PLACE)
+    world.fan_out(world.entry())  # of unknown outcome
+    world.fan_out(world.signal("close", side=""))
+    world.run(again := world.entry(size="0.02"), rounds=2)
+    assert world.intent(again, follower).status == "filled"
+    assert (world.held(follower).filled, world.held(follower).target) == (2, 2)
+
+
+def test_a_turn_waits_though_overtaken_entries_of_both_sides_cancel_out(world: World) -> None:
+    follower = world.follower()
+    world.paper.control.add_fault("drop", booked=True, **PLACE)
+    world.fan_out(world.entry())  # filled, which we do not know
+    world.fan_out(world.entry("flip", "0.1", side="short"))  # waits
+    world.fan_out(world.signal("close", side=""))
+    world.fan_out(short := world.entry(size="0.03", side="short"))
+    assert [row["side"] for row in world.ledger_orders(follower)] == ["buy"]
+
+    world.run(short, rounds=10)
+
+    sides = [(row["side"], row["sz"]) for row in world.ledger_orders(follower)]
+    assert sides == [("buy", "10"), ("sell", "10"), ("sell", "3")]

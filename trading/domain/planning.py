@@ -47,15 +47,18 @@ class Book:
     """The follower's sub-ledger in the signal's symbol, and what else the account holds there.
 
     `working_entries` and `working_exits` are signed sums of the unfilled rest of live orders;
-    orders of unknown outcome count as working. `others_long` and `others_short`, unsigned, are
-    what the account's other subscriptions hold in the symbol and may come to hold by entries; not
-    less what they are exiting, because an exit may turn out not to have happened.
+    orders of unknown outcome count as working, entries that an exit overtook do not. `own_long` and
+    `own_short`, unsigned, are what is held or may come to be held on each side, overtaken entries
+    included; `others_long` and `others_short` are the same of the account's other subscriptions.
+    Neither is less what is being exited, because an exit may turn out not to have happened.
     """
 
     target: Decimal = ZERO
     filled: Decimal = ZERO
     working_entries: Decimal = ZERO
     working_exits: Decimal = ZERO
+    own_long: Decimal = ZERO
+    own_short: Decimal = ZERO
     others_long: Decimal = ZERO
     others_short: Decimal = ZERO
 
@@ -66,7 +69,8 @@ class Book:
     def is_against(self, direction: int) -> bool:
         """Something of the other side is held or being entered, though it may be on its way out:
         an entry waits until that is proven."""
-        return self.filled * direction < 0 or self.working_entries * direction < 0
+        against = self.own_short if direction > 0 else self.own_long
+        return bool(against) or min(self.filled * direction, self.working_entries * direction) < 0
 
     def others_against(self, direction: int) -> Decimal:
         return self.others_short if direction > 0 else self.others_long

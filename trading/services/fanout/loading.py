@@ -175,14 +175,17 @@ def books_of(
             "filled_quantity",
             "is_entry",
             "state",
+            "cancel_requested_at",
         )
     )
-    for subscription_id, account_id, side, quantity, filled, is_entry, state in rows:
+    for subscription_id, account_id, side, quantity, filled, is_entry, state, overtaken_at in rows:
         rest = (quantity - filled) * (1 if side == "buy" else -1)
         if is_entry:
             sides.add(account_id, subscription_id, rest)
-        if state != OrderState.NOT_PLACED:
-            (entries if is_entry else exits)[subscription_id] += rest
+        if not is_entry:
+            exits[subscription_id] += rest
+        elif state != OrderState.NOT_PLACED and overtaken_at is None:
+            entries[subscription_id] += rest
     for position in positions.values():
         sides.add(position.account_id, position.subscription_id, position.filled)
     books = {}
@@ -194,6 +197,8 @@ def books_of(
             filled=positions[row.id].filled,
             working_entries=entries[row.id],
             working_exits=exits[row.id],
+            own_long=sides.own(row, 1),
+            own_short=sides.own(row, -1),
             others_long=ZERO if hedged else sides.of_others(row, 1),
             others_short=ZERO if hedged else sides.of_others(row, -1),
         )
@@ -211,6 +216,9 @@ class _Sides:
         direction = 1 if signed > 0 else -1
         self._of_account[account_id, direction] += abs(signed)
         self._own[subscription_id, direction] += abs(signed)
+
+    def own(self, row: FollowerRow, direction: int) -> Decimal:
+        return self._own[row.id, direction]
 
     def of_others(self, row: FollowerRow, direction: int) -> Decimal:
         return self._of_account[row.account_id, direction] - self._own[row.id, direction]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -153,13 +153,13 @@ def target_moves(
         work.changed_positions.add((position.subscription_id, position.symbol))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class _Rests:
-    """Signed unfilled rests of a position's other live orders."""
+    """Unfilled rests of a position's other live orders. Exits signed; entries by side, unsigned."""
 
-    exits: Decimal
-    wanted: Decimal
-    overtaken: Decimal
+    exits: Decimal = Decimal(0)
+    wanted: dict[int, Decimal] = field(default_factory=lambda: {1: Decimal(0), -1: Decimal(0)})
+    overtaken: dict[int, Decimal] = field(default_factory=lambda: {1: Decimal(0), -1: Decimal(0)})
 
 
 def _settle_overtaken(work: Work, entry: Order, position: CopiedPosition) -> None:
@@ -167,19 +167,21 @@ def _settle_overtaken(work: Work, entry: Order, position: CopiedPosition) -> Non
     rests = _rests(work, entry, position)
     sign = 1 if entry.side == "buy" else -1
     held = _left_by_exits(position.filled, rests.exits)
-    turned = position.target * sign < 0
+    side = 1 if position.target > 0 else -1
+    turned = side != sign and position.target != 0
+    excess = Decimal(0)
     if turned and entry.position_side != "net":
-        # The venue holds this side beside the other.
-        target, excess = position.target, sign * entry.filled_quantity
-    elif turned:
-        kept = held if held * sign < 0 else Decimal(0)
-        target, excess = overtaken_target(position.target, kept + rests.wanted), held - kept
-    else:
-        target = overtaken_target(position.target, held + rests.wanted + rests.overtaken)
-        excess = unwanted_holding(held=held, wanted=rests.wanted, target=target)
+        # The venue holds this side beside the other, our books hold their sum.
+        excess = sign * entry.filled_quantity
+        held -= excess
+    on_side = max(held * side, Decimal(0)) + rests.wanted[side] + rests.overtaken[side]
+    target = overtaken_target(position.target, side * on_side)
     if target != position.target:
         position.target = target
         work.changed_positions.add((position.subscription_id, position.symbol))
+    if not excess and held:
+        wanted = (1 if held > 0 else -1) * rests.wanted[1 if held > 0 else -1]
+        excess = unwanted_holding(held=held, wanted=wanted, target=target)
     if entry.filled_quantity and excess:
         instrument = work.instruments[entry.account.venue][entry.symbol]
         overtaken_fill_exit(entry=entry, excess=excess, instrument=instrument, now=work.now)
@@ -199,17 +201,17 @@ def _rests(work: Work, ended: Order, position: CopiedPosition) -> _Rests:
         symbol=ended.symbol,
         state__in=[str(state) for state in LIVE_STATES],
     )
-    exits = wanted = overtaken = Decimal(0)
+    rests = _Rests()
     for stored in siblings.exclude(pk=ended.pk):
         order = work.orders.get(stored.pk, stored)
         if order.state not in LIVE_STATES:
             continue
         rest = order.quantity - order.filled_quantity
-        signed = rest if order.side == "buy" else -rest
+        side = 1 if order.side == "buy" else -1
         if not order.is_entry:
-            exits += signed
+            rests.exits += side * rest
         elif order.cancel_requested_at is None:
-            wanted += signed
+            rests.wanted[side] += rest
         else:
-            overtaken += signed
-    return _Rests(exits, wanted, overtaken)
+            rests.overtaken[side] += rest
+    return rests
