@@ -14,7 +14,7 @@ from .trade_queries import ARCHIVE_WINDOW, DAY, HISTORY_WINDOW, first, integer, 
 from .types import OkxError, Params, Row
 
 if TYPE_CHECKING:
-    from .accounts import Account, Position
+    from .accounts import Account, Key, Position
     from .core import Core, Market
 
 CLOSED_SHOWN = 30 * DAY
@@ -96,13 +96,14 @@ def account_position_risk(core: Core, acc: Account) -> list[Row]:
     }]  # fmt: skip
 
 
-def config(acc: Account) -> list[Row]:
+def config(acc: Account, key: Account | Key) -> list[Row]:
+    """Of the account, and of the key that asks."""
     return [{
         "acctLv": acc.acct_lv, "acctStpMode": "cancel_maker", "autoLoan": False,
         "ctIsoMode": "automatic", "enableSpotBorrow": False, "feeType": "0",
-        "greeksType": "PA", "ip": ",".join(acc.ips), "kycLv": "3", "label": acc.label,
+        "greeksType": "PA", "ip": ",".join(key.ips), "kycLv": "3", "label": key.label,
         "level": "Lv1", "levelTmp": "", "liquidationGear": "-1", "mainUid": acc.main_uid,
-        "mgnIsoMode": "automatic", "opAuth": "0", "perm": ",".join(acc.permissions),
+        "mgnIsoMode": "automatic", "opAuth": "0", "perm": ",".join(key.permissions),
         "posMode": acc.pos_mode, "roleType": "0", "settleCcy": "", "settleCcyList": [],
         "spotBorrowAutoRepay": False, "spotOffsetType": "", "spotRoleType": "0",
         "spotTraderInsts": [], "stgyType": "0", "traderInsts": [],

@@ -58,13 +58,38 @@ class Position:
         return (self.inst.inst_id, self.mgn_mode, self.pos_side)
 
 
+def _permissions(spec: dict[str, Any]) -> tuple[str, ...]:
+    names = {"read": "read_only"}
+    return tuple(names.get(p, p) for p in spec.get("permissions") or ["read", "trade"])
+
+
+class Key:
+    """One more API key of an account, with rights and addresses of its own."""
+
+    __slots__ = (
+        "account", "api_key", "ips", "label", "passphrase", "permissions", "secret_key",
+        "simulated", "uid",
+    )  # fmt: skip
+
+    def __init__(self, account: Account, spec: dict[str, Any]) -> None:
+        self.account = account
+        self.api_key = str(spec["apiKey"])
+        self.secret_key = str(spec["secretKey"])
+        self.passphrase = str(spec["passphrase"])
+        self.permissions = _permissions(spec)
+        self.ips = tuple(spec.get("ips") or ())
+        self.label = str(spec.get("label") or "")
+        self.simulated = account.simulated
+        self.uid = account.uid
+
+
 class Account:
-    """One API key's account."""
+    """A user's account, under its first API key."""
 
     __slots__ = (
         "acct_lv", "algo_done", "algos", "api_key", "asset_bills", "auto_cancel_at", "bills",
         "by_cl_ord_id", "cash", "cross_cache", "deposits", "fees", "fill_list", "frozen",
-        "funding_cash",
+        "funding_cash", "further_keys",
         "index", "ips", "label", "leverage", "live", "live_cl_ord_ids", "main_uid", "open",
         "order_list", "orders", "passphrase", "pending_acks", "permissions", "pos_mode",
         "position_log", "positions", "secret_key", "simulated", "spec", "transfers", "uid",
@@ -105,20 +130,24 @@ class Account:
         self.spec = {k: v for k, v in spec.items() if k not in ("balances", "fundingBalances")}
         self.secret_key = str(spec.get("secretKey") or "")
         self.passphrase = str(spec.get("passphrase") or "")
-        names = {"read": "read_only"}
-        permissions = spec.get("permissions") or ["read", "trade"]
-        self.permissions = tuple(names.get(p, p) for p in permissions)
+        self.permissions = _permissions(spec)
         self.ips = tuple(spec.get("ips") or ())
         self.simulated = spec.get("simulated")
         self.acct_lv = str(spec.get("acctLv") or "2")
         self.pos_mode = str(spec.get("posMode") or "net_mode")
         self.label = str(spec.get("label") or "")
+        self.further_keys = tuple(Key(self, key) for key in spec.get("keys") or ())
         rates = spec.get("fees") or {}
         names_of_fees = ("spotMaker", "spotTaker", "swapMaker", "swapTaker")
         self.fees = tuple(
             decimal_of(rates[n]) if n in rates else level
             for n, level in zip(names_of_fees, LEVEL_ONE_FEES, strict=True)
         )
+
+    @property
+    def account(self) -> Account:
+        """As of a key: the account is also its own first key."""
+        return self
 
     def lever_of(self, inst_id: str, mgn_mode: str, pos_side: str) -> str:
         side = pos_side if mgn_mode == "isolated" and pos_side in ("long", "short") else ""
@@ -127,15 +156,17 @@ class Account:
 
 def check_spec(spec: dict[str, Any]) -> None:
     """ValueError with the reason if an account cannot be made from it."""
-    for key in ("apiKey", "secretKey", "passphrase"):
-        if not isinstance(spec.get(key), str) or not spec[key]:
-            raise ValueError(f"{key} is missing")
+    keys = [spec, *(spec.get("keys") or ())]
+    for key in keys:
+        for name in ("apiKey", "secretKey", "passphrase"):
+            if not isinstance(key.get(name), str) or not key[name]:
+                raise ValueError(f"{name} is missing")
     if str(spec.get("posMode") or "net_mode") not in ("net_mode", "long_short_mode"):
         raise ValueError(f"posMode {spec['posMode']!r} is not known")
     if str(spec.get("acctLv") or "2") not in ("1", "2", "3", "4"):
         raise ValueError(f"acctLv {spec['acctLv']!r} is not known")
     known = {"read", "read_only", "trade", "withdraw"}
-    if not set(spec.get("permissions") or ()) <= known:
+    if not {name for key in keys for name in key.get("permissions") or ()} <= known:
         raise ValueError(f"permissions must be of {sorted(known)}")
     for key in ("balances", "fundingBalances"):
         for ccy, amount in (spec.get(key) or {}).items():

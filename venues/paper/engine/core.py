@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
-from .accounts import Account, Position
+from .accounts import Account, Key, Position
 from .amounts import ZERO, given, text
 from .book import Book
 from .candles import Candles
@@ -65,6 +65,7 @@ class Core:
         self.wants: Callable[[str, Any, str], bool] = lambda kind, account, inst_id: True
         self.accounts: dict[str, Account] = {}
         self.by_uid: dict[str, Account] = {}
+        self.further_keys: dict[str, Key] = {}
         now = clock.now_ms()
         self.started = now
         self.shape = book or BookShape()
@@ -102,6 +103,22 @@ class Core:
             self.by_code[inst.inst_id_code] = market
         if not self.markets:
             raise ValueError("no instrument left")
+
+    # -- keys ----------------------------------------------------------------------------
+    def check_keys(self, spec: Row) -> None:
+        """ValueError if a key of it is another account's."""
+        name = spec["apiKey"]
+        for key in (name, *(key["apiKey"] for key in spec.get("keys") or ())):
+            further = self.further_keys.get(key)
+            if (key in self.accounts and key != name) or (
+                further and further.account.api_key != name
+            ):
+                raise ValueError(f"apiKey {key} is taken")
+
+    def learn_keys(self, acc: Account) -> None:
+        """After `acc` was configured: its further keys work, those it had before do not."""
+        others = {k: key for k, key in self.further_keys.items() if key.account is not acc}
+        self.further_keys = others | {key.api_key: key for key in acc.further_keys}
 
     # -- ids, look-ups -------------------------------------------------------------------
     def next_id(self) -> int:

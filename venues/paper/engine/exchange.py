@@ -17,7 +17,7 @@ from . import (
     public_queries,
     trade_queries,
 )
-from .accounts import Account, check_spec
+from .accounts import Account, Key, check_spec
 from .aftermath import settle
 from .amounts import PRECISION, decimal_of, given
 from .candles import BarSize
@@ -83,15 +83,18 @@ class Exchange:
     def add_account(self, spec: dict[str, Any]) -> Account:
         """Keys: apiKey secretKey passphrase balances posMode acctLv permissions ips, and
         optional uid mainUid label simulated fundingBalances fees{spotMaker,spotTaker,swapMaker,
-        swapTaker}. ValueError if unusable. The same apiKey again replaces its secrets and
-        settings, and keeps its money and modes."""
+        swapTaker} keys[apiKey secretKey passphrase permissions ips label]. ValueError if
+        unusable. The same apiKey again replaces its secrets and settings, and keeps its money
+        and modes."""
         check_spec(spec)
         core = self._core
+        core.check_keys(spec)
         acc = core.accounts.get(spec["apiKey"])
         if acc is not None:
             modes = acc.acct_lv, acc.pos_mode
             acc.configure(spec)
             acc.acct_lv, acc.pos_mode = modes
+            core.learn_keys(acc)
             core.touch("account", acc)
             return acc
         acc = Account(len(core.accounts) + 1, spec)
@@ -99,6 +102,7 @@ class Exchange:
             raise ValueError(f"uid {acc.uid} is taken")
         core.accounts[acc.api_key] = acc
         core.by_uid[acc.uid] = acc
+        core.learn_keys(acc)
         core.touch("account", acc)
         for key, wallet in (("balances", "trading"), ("fundingBalances", "funding")):
             for ccy, amount in (spec.get(key) or {}).items():
@@ -109,6 +113,10 @@ class Exchange:
 
     def account_by_key(self, api_key: str) -> Account | None:
         return self._core.accounts.get(api_key)
+
+    def key(self, api_key: str) -> Account | Key | None:
+        """Who may sign with it: an account's first key is the account itself."""
+        return self._core.accounts.get(api_key) or self._core.further_keys.get(api_key)
 
     def accounts(self) -> list[Account]:
         return list(self._core.accounts.values())
@@ -231,8 +239,8 @@ class Exchange:
         things: set[Any] = {*acc.cash, *acc.open.values()}
         return balance_and_position_row(self._core, acc, things, "snapshot")
 
-    def config(self, acc: Account, params: Params) -> list[Row]:
-        return account_queries.config(acc)
+    def config(self, acc: Account, params: Params, key: Key | None = None) -> list[Row]:
+        return account_queries.config(acc, key or acc)
 
     def account_instruments(self, acc: Account, params: Params) -> list[Row]:
         return public_queries.instruments(self._core, params)

@@ -199,6 +199,7 @@ def _restore_account(core: Core, data: dict[str, Any]) -> None:
         acc.leverage[(inst_id, mode, side)] = lever
     core.accounts[acc.api_key] = acc
     core.by_uid[acc.uid] = acc
+    core.learn_keys(acc)
 
 
 def _fill_slots(thing: Any, data: dict[str, Any], skip: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -89,19 +90,20 @@ class PaperServer:
             if request.path.startswith(b"/control/"):
                 return self.control.handle(request)
             raise RefusedError("50115" if request.path in _PATHS else "404")
-        account = None
+        key = account = None
         if route.private:
-            account = authenticate(
+            key = authenticate(
                 request.headers,
                 request.method,
                 request.target,
                 request.body,
                 ip=request.ip,
                 now_ms=self.clock.now_ms(),
-                account_by_key=self.exchange.account_by_key,
+                key_by_name=self.exchange.key,
             )
-            if route.permission not in account.permissions:
+            if route.permission not in key.permissions:
                 raise RefusedError("50120")
+            account = key.account
         params = (
             query_params(request.query)
             if route.method == "GET"
@@ -109,7 +111,7 @@ class PaperServer:
         )
         if route.limit is not None:
             self._count(route, request, account, params)
-        call = Call(self, request, account, params)
+        call = Call(self, request, account, params, key)
         if self.faults.rules:
             return self._faulted(route, call)
         return self._execute(route, call)
@@ -156,13 +158,13 @@ class PaperServer:
         rules = self.faults.hits(
             route.path,
             route.method,
-            call.account,
+            call.key,
             [str(item.get("instId", "")) for item in items],
             [str(item.get("clOrdId", "")) for item in items],
         )
         if not rules:
             return self._execute(route, call)
-        call = Call(self, call.request, call.account, call.params, tuple(rules))
+        call = replace(call, rules=tuple(rules))
         delay = sum(r.delay_ms() for r in rules if r.action == "delay" and not r.booked)
         if delay:
             return Deferred(delay / 1000, partial(self._struck, route, call))

@@ -23,6 +23,7 @@ LOGIN_TARGET = b"GET/users/self/verify"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 AccountByKey = Callable[[str], Any]
+KeyByName = Callable[[str], Any]
 
 
 def sign(secret: bytes, message: bytes) -> bytes:
@@ -81,9 +82,9 @@ def authenticate(
     *,
     ip: str,
     now_ms: int,
-    account_by_key: AccountByKey,
+    key_by_name: KeyByName,
 ) -> Any:
-    """The account behind a signed request; raises RefusedError with OKX's code and HTTP status."""
+    """The key behind a signed request; raises RefusedError with OKX's code and HTTP status."""
     get = headers.get
     key = get(b"ok-access-key")
     if not key:
@@ -103,19 +104,19 @@ def authenticate(
     if abs(now_ms - sent_ms) > MAX_SKEW_MS:
         raise RefusedError("50102")
     api_key = key.decode("latin-1")
-    account = account_by_key(api_key)
-    if account is None:
+    signer = key_by_name(api_key)
+    if signer is None:
         raise unknown_key(api_key)
-    if account.simulated is not None:
-        check_environment(account, get(b"x-simulated-trading") == b"1")
-    if account.ips:
-        check_ip(account, ip)
-    expected = sign(_secret_bytes(account.secret_key), timestamp + method + target + body)
+    if signer.simulated is not None:
+        check_environment(signer, get(b"x-simulated-trading") == b"1")
+    if signer.ips:
+        check_ip(signer, ip)
+    expected = sign(_secret_bytes(signer.secret_key), timestamp + method + target + body)
     if not hmac.compare_digest(expected, signature):
         raise RefusedError("50113")
-    if not hmac.compare_digest(_secret_bytes(account.passphrase), passphrase):
+    if not hmac.compare_digest(_secret_bytes(signer.passphrase), passphrase):
         raise RefusedError("50105")
-    return account
+    return signer
 
 
 def login(arg: Any, *, ip: str, now_ms: int, demo: bool, account_by_key: AccountByKey) -> Any:

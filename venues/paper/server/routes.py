@@ -44,6 +44,10 @@ def _orders(path: str, handler: Callable[[Call], Any], *, batch: bool = False) -
     return Route("POST", path, handler, permission="trade", shape="orders", batch=batch)
 
 
+def _config(call: Call) -> Any:
+    return call.server.exchange.config(call.account, call.params, call.key)
+
+
 # -- orders: limits are counted inside, because REST and WebSocket share them -----------------
 
 
@@ -129,7 +133,7 @@ ROUTES: tuple[Route, ...] = (
     _get("account/positions", "positions", 10),
     _get("account/positions-history", "positions_history", 10),
     _get("account/account-position-risk", "account_position_risk", 10),
-    _get("account/config", "config", 5),
+    Route("GET", "account/config", _config, limit=Limit(5, "user")),
     _get("account/instruments", "account_instruments", 20),
     _post("account/set-position-mode", "set_position_mode", 5),
     _post("account/set-account-level", "set_account_level", 5),

@@ -31,6 +31,7 @@ class Call:
     request: Request
     account: Any
     params: Any  # dict, or a list of dicts for the batch endpoints
+    key: Any = None  # that signed it: the account itself, or one more key of it
     rules: tuple[Any, ...] = ()  # fault rules that shape the execution itself
 
 
