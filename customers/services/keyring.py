@@ -11,6 +11,7 @@ from django.db.utils import OperationalError, ProgrammingError
 
 from customers.fields import SealedSecret, SecretError, SecretField
 from customers.models import EncryptionCanary
+from customers.services.fingerprints import fingerprint_key_ensure
 from customers.tenancy import system_scope
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ def encryption_key_verify(*, try_rows: bool = False) -> None:
         raise ImproperlyConfigured(WRONG_KEY) from error
     if opened != _CANARY_VALUE:
         raise ImproperlyConfigured(WRONG_KEY)
+    fingerprint_key_ensure()
     if try_rows:
         for label, closed, tried in stored_secrets_that_do_not_open():
             logger.warning(

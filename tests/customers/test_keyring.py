@@ -38,9 +38,9 @@ def keys(*values: str) -> Iterator[None]:
 @pytest.mark.django_db
 def test_the_first_start_makes_the_canary_and_the_next_ones_open_it() -> None:
     encryption_key_verify()
-    first = EncryptionCanary.objects.get()
+    first = EncryptionCanary.objects.get(pk="canary")
     encryption_key_verify()
-    assert EncryptionCanary.objects.get().created_at == first.created_at
+    assert EncryptionCanary.objects.get(pk="canary").created_at == first.created_at
 
 
 @pytest.mark.django_db
