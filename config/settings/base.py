@@ -148,7 +148,10 @@ CELERY_TASK_ROUTES = {
     "trading.tasks.shard_*": {"queue": "orders"},
     "trading.tasks.orders_submit": {"queue": "orders"},
     "trading.tasks.orders_check": {"queue": "sync"},
-    "trading.tasks.account*": {"queue": "sync"},
+    # Of all accounts, and a venue may hang: 9 is the lowest priority, the check of a new key goes
+    # before it.
+    "trading.tasks.accounts_reread": {"queue": "accounts", "priority": 9},
+    "trading.tasks.account*": {"queue": "accounts"},
     "notifications.*": {"queue": "notify"},
 }
 CELERY_TASK_IGNORE_RESULT = True

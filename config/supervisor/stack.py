@@ -16,11 +16,14 @@ from config.supervisor.valkey import answers, socket_of, valkey_argv
 STATE_STAGE, VENUE_STAGE, RELAY_STAGE, WORKER_STAGE, SOURCE_STAGE, DEMO_STAGE = range(6)
 """Started in this order and ended in the opposite one: no work comes in while workers end."""
 
-# Two workers, so that an order never waits behind an account check or a slow mail server.
+# An order waits for nothing but orders, the look-up of an unclear one for nothing but look-ups:
+# neither stands behind a thousand accounts to be read or a slow mail server.
 WORKERS = {
     "worker-orders": ("signals,orders", 2),
-    "worker-general": ("sync,notify,default", 2),
+    "worker-lookups": ("sync", 2),
+    "worker-general": ("accounts,notify,default", 2),
 }
+ALL_QUEUES = ",".join(queues for queues, _ in WORKERS.values())
 
 
 @dataclass(frozen=True, slots=True)

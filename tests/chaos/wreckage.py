@@ -20,6 +20,7 @@ from config.supervisor.supervisor import Supervisor
 from customers.failpoints import MARK
 
 ORDER_WORKERS = 2
+OTHER_WORKERS = ("worker-lookups", "worker-general")
 """Workers for orders, of two processes each."""
 FAILPOINTS = {
     # Passed once per order or look-up: rare, or nothing would ever get through.
@@ -94,9 +95,9 @@ class Wrecker:
             case "worker":
                 self._kill(self._chance.choice(orders))
             case "pool":
-                self._kill_of_pool(self._chance.choice([*orders, "worker-general"]))
+                self._kill_of_pool(self._chance.choice([*orders, *OTHER_WORKERS]))
             case "general":
-                self._kill("worker-general")
+                self._kill(self._chance.choice(OTHER_WORKERS))
             case "broker":
                 self._kill("valkey")
             case "flush":

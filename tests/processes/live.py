@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from config.supervisor.launch import launched
-from config.supervisor.stack import worker_argv
+from config.supervisor.stack import ALL_QUEUES, worker_argv
 
 START_SECONDS = 30.0
 
@@ -123,7 +123,7 @@ class LiveProcesses:
 
     def worker(
         self,
-        queues: str = "signals,orders,sync,notify,default",
+        queues: str = ALL_QUEUES,
         *,
         processes: int = 1,
         env: Mapping[str, str] | None = None,
