@@ -7,12 +7,18 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from customers.models import User
+from customers.services.fingerprints import fingerprint_key_ensure
 from customers.tenancy import system_scope
+from tests import factories as make
 from tests.console.conftest import Enter, Firm
 
 OURS = {"customers", "signals_app", "strategies", "trading", "notifications"}
 PLATFORM_MODELS = {
     "customers.user",
+    "customers.encryptioncanary",
+    "customers.idempotencyrecord",
+    "customers.lease",
+    "customers.loginfailure",
     "django_celery_beat.periodictask",
     "django_celery_beat.intervalschedule",
     "django_celery_beat.crontabschedule",
@@ -21,10 +27,7 @@ PLATFORM_MODELS = {
 }
 NO_PAGE = {
     "customers.credential",  # write-only, through its account
-    "customers.encryptioncanary",
-    "customers.idempotencyrecord",
     "customers.audiencecounter",
-    "customers.lease",
     "trading.answercount",  # what circuit breakers add up
     "trading.fanouttally",
 }
@@ -51,7 +54,7 @@ def test_every_model_has_a_page_or_a_reason_not_to() -> None:
     from django.apps import apps
 
     ours = {model._meta.label_lower for model in apps.get_models() if model._meta.app_label in OURS}
-    assert ours - set(registered()) <= NO_PAGE | {"customers.loginfailure"}
+    assert ours - set(registered()) <= NO_PAGE
 
 
 def test_a_superuser_opens_every_list(firm: Firm, other_firm: Firm, enter: Enter) -> None:
@@ -75,6 +78,22 @@ def test_an_owner_opens_every_list_and_finds_only_his_own(
 def test_platform_pages_are_for_superusers(firm: Firm, owner: Client) -> None:
     for label in sorted(PLATFORM_MODELS):
         assert owner.get(list_url(label)).status_code == 403, label
+
+
+def test_what_the_platform_keeps_for_itself_is_read_only(
+    firm: Firm, other_firm: Firm, enter: Enter, owner: Client
+) -> None:
+    record = make.IdempotencyRecordFactory(api_key=firm.api_key)
+    lease = make.LeaseFactory()
+    root = enter(None, firm.tenant)
+    for row in (record, lease, make.LoginFailureFactory(), fingerprint_key_ensure()):
+        label = row._meta.label_lower.replace(".", "_")
+        assert root.get(page_url(row)).status_code == 200, label
+        assert root.post(page_url(row), {"holder": "me"}).status_code == 403, label
+        assert root.get(reverse(f"admin:{label}_add")).status_code == 403, label
+        assert root.post(reverse(f"admin:{label}_delete", args=[row.pk])).status_code == 403, label
+        assert owner.get(page_url(row)).status_code == 403, label
+    assert enter(None, other_firm.tenant).get(page_url(record)).status_code == 404
 
 
 def test_every_page_of_an_own_row_opens(firm: Firm, owner: Client) -> None:
