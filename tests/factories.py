@@ -164,7 +164,8 @@ class CredentialFactory(TenantOwnedFactory):
     api_secret = factory.Sequence(lambda n: f"test-api-secret-{n}")
     passphrase = "test-passphrase"
     api_key_fingerprint = factory.LazyAttribute(lambda made: sha256(str(made.api_key)))
-    permissions = ["read", "trade"]
+    status = Credential.Status.ACTIVE
+    permissions = ["read_only", "trade"]
 
 
 class ApiKeyFactory(TenantOwnedFactory):

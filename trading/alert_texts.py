@@ -21,6 +21,11 @@ _TEXTS: dict[AlertCode, str] = {
         "breaker: the signal %(signal)s was about to place %(orders)s orders for %(followers)s "
         "followers."
     ),
+    AlertCode.KEY_GAINED_WITHDRAWAL: gettext_noop(
+        "The API key of %(customer)s, account %(account)s, may withdraw or transfer money now. "
+        "Nothing new is opened with it, exits go on. Have the client replace it, and delete it "
+        "at the exchange."
+    ),
     AlertCode.OUTCOMES_UNKNOWN: gettext_noop(
         "The outcome of %(orders)s orders on %(venue)s has been unknown for more than %(minutes)s "
         "minutes, of the oldest since %(since)s UTC."

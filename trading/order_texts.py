@@ -64,6 +64,12 @@ def change_text(kind: str, payload: Mapping[str, Any]) -> str:
         if payload.get("health") == "healthy":
             return _("The account works")
         return _("The account has a problem")
+    if kind == "account.key":
+        return {
+            "active": _("The new API key was checked and is in use"),
+            "unchecked": _("The new API key cannot be used yet"),
+            "refused": _("The new API key was refused"),
+        }.get(str(payload.get("status")), "")
     if kind == "subscription.changed":
         return {
             "active": _("Copying goes on"),

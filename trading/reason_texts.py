@@ -35,6 +35,9 @@ _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.STRATEGY_NOT_ACTIVE: gettext_noop("The strategy is not active."),
     ReasonCode.SUBSCRIPTION_PAUSED: gettext_noop("Copying is paused: only exits are followed."),
     ReasonCode.ACCOUNT_NOT_ACTIVE: gettext_noop("The exchange account is paused or closed."),
+    ReasonCode.ACCOUNT_UNCHECKED: gettext_noop(
+        "The account's API key had not been checked yet, so nothing was opened."
+    ),
     ReasonCode.ACCOUNT_UNHEALTHY: gettext_noop(
         "The exchange account has a problem that must be solved first."
     ),
@@ -77,10 +80,33 @@ _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.CREDENTIALS_REFUSED: gettext_noop(
         "The exchange refused the API key: %(message)s (%(code)s)"
     ),
-    ReasonCode.KEY_CAN_WITHDRAW: gettext_noop(
-        "The API key may withdraw. Make one that can only read and trade."
+    ReasonCode.KEY_ALREADY_USED: gettext_noop(
+        "The API key belongs to another account already, so it was deleted here. "
+        "Use a key of its own."
     ),
-    ReasonCode.KEY_CANNOT_TRADE: gettext_noop("The API key may not trade."),
+    ReasonCode.KEY_CAN_WITHDRAW: gettext_noop(
+        "The API key may withdraw or transfer money, so it was refused and deleted here. "
+        "Make a key that may only read and trade."
+    ),
+    ReasonCode.KEY_CANNOT_TRADE: gettext_noop(
+        "The API key may not trade. Allow it at the exchange, or store another key."
+    ),
+    ReasonCode.KEY_GAINED_WITHDRAWAL: gettext_noop(
+        "The API key may withdraw or transfer money now. Nothing new is opened with it; exits "
+        "go on until it is replaced or has lost that right. Store a key that may only read and "
+        "trade, and delete this one at the exchange."
+    ),
+    ReasonCode.KEY_MISSING: gettext_noop("No API key is stored."),
+    ReasonCode.KEY_OF_OTHER_USER: gettext_noop(
+        "The API key belongs to another exchange user (%(uid)s) than this account "
+        "(%(expected)s), so it was deleted here. That user needs an account of its own."
+    ),
+    ReasonCode.KEY_UNREADABLE: gettext_noop(
+        "The stored API key cannot be opened; it has to be stored again."
+    ),
+    ReasonCode.WAITING_FOR_KEY: gettext_noop(
+        "The exit waits for an API key that works, and goes out as soon as one was checked."
+    ),
     ReasonCode.LEVERAGE_NOT_SET: gettext_noop(
         "The leverage %(leverage)s could not be set: %(message)s (%(code)s)"
     ),

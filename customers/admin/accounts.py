@@ -16,9 +16,9 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 
 from customers.admin_base import ConsoleForm, ConsoleModelAdmin
-from customers.admin_pages import Panel, access_of, client_address, console_page, register_panel
+from customers.admin_pages import access_of, client_address, console_page
 from customers.domain.roles import Verb
-from customers.models import Credential, ExchangeAccount
+from customers.models import ExchangeAccount
 from customers.services.accounts import account_pause, account_resume
 from customers.services.credentials import CredentialRefusedError, credential_store
 from customers.wakeup import wake
@@ -72,7 +72,7 @@ class ExchangeAccountAdmin(ConsoleModelAdmin[ExchangeAccount]):
     autocomplete_fields = ["customer"]
     readonly_fields = [
         "status", "health", "health_code", "health_params", "health_checked_at", "venue_uid",
-        "synced_at", "created_at",
+        "synced_at", "tried_at", "failed_reads", "created_at",
     ]  # fmt: skip
     fieldsets = [
         (None, {"fields": ["customer", "venue", "label", "status"]}),
@@ -92,6 +92,7 @@ class ExchangeAccountAdmin(ConsoleModelAdmin[ExchangeAccount]):
                 "fields": [
                     ("health", "health_code"),
                     ("health_checked_at", "synced_at"),
+                    ("tried_at", "failed_reads"),
                     "venue_uid",
                 ]
             },
@@ -154,7 +155,9 @@ class ExchangeAccountAdmin(ConsoleModelAdmin[ExchangeAccount]):
             form=form,
             explanation=_(
                 "Keys are encrypted at once and can never be read back here. Give the key the "
-                "rights to read and to trade, never to withdraw: such a key is refused."
+                "rights to read and to trade, never to withdraw: such a key is refused and "
+                "deleted. A new key is used once its check has passed; until then the old one "
+                "stays in use, so leave it at the exchange for so long."
             ),
             button=_("Store keys"),
             back=self.change_url(account),
@@ -251,15 +254,3 @@ class ExchangeAccountAdmin(ConsoleModelAdmin[ExchangeAccount]):
             ngettext("%(count)d account changed.", "%(count)d accounts changed.", moved)
             % {"count": moved},
         )
-
-
-def _keys_panel(request: HttpRequest, account: ExchangeAccount) -> dict[str, Any]:
-    """What may be known of stored keys: never the keys. No query joins them (DESIGN §7)."""
-    return {
-        "credential": Credential.objects.filter(account=account)
-        .only("permissions", "ip_restricted", "checked_at", "api_key_fingerprint", "tenant_id")
-        .first()
-    }
-
-
-register_panel(ExchangeAccount, Panel("admin/console/panel_keys.html", _keys_panel))

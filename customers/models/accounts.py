@@ -57,6 +57,15 @@ class ExchangeAccount(TenantModel):
     balance_currency = models.CharField(_("balance currency"), max_length=16, default="USDT")
     max_leverage = AmountField(_("max leverage"), null=True, blank=True)
     synced_at = models.DateTimeField(_("synchronised at"), null=True, blank=True)
+    tried_at = models.DateTimeField(
+        _("last tried at"),
+        null=True,
+        blank=True,
+        help_text=_("When it was last given to a worker to be read; empty: as soon as possible."),
+    )
+    failed_reads = models.PositiveSmallIntegerField(
+        _("failed reads"), default=0, help_text=_("In a row; they make the next one come later.")
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -65,6 +74,7 @@ class ExchangeAccount(TenantModel):
         indexes = [
             models.Index(fields=["tenant", "customer"], name="account_customer"),
             models.Index(fields=["tenant", "health"], name="account_health"),
+            models.Index(fields=["tried_at"], name="account_read_due"),
         ]
 
     def __str__(self) -> str:
@@ -72,19 +82,33 @@ class ExchangeAccount(TenantModel):
 
 
 class Credential(SecretsMixin, TenantModel):
-    """The keys of one exchange account; loaded only where a request is signed.
+    """Keys of an exchange account; loaded only where a request is signed.
 
-    No query joins it. `api_key_fingerprint` is keyed, so that a key can be recognised
+    An account has at most one row of each status: a new key waits UNCHECKED, beside the ACTIVE
+    one, until a worker's check has passed; of a REFUSED one the secrets are gone and the reason
+    is left. No query joins it. `api_key_fingerprint` is keyed, so that a key can be recognised
     without being stored readably.
     """
 
-    account = models.OneToOneField(
+    class Status(models.TextChoices):
+        UNCHECKED = "unchecked", _("not checked yet")
+        ACTIVE = "active", _("in use")
+        REFUSED = "refused", _("refused and deleted")
+
+    account = models.ForeignKey(
         ExchangeAccount, on_delete=models.CASCADE, related_name="+", verbose_name=_("account")
+    )
+    status = models.CharField(
+        _("status"), max_length=12, choices=Status.choices, default=Status.UNCHECKED
     )
     api_key = SecretField(_("API key"))
     api_secret = SecretField(_("API secret"))
     passphrase = SecretField(_("passphrase"), blank=True)
-    api_key_fingerprint = models.CharField(max_length=64, unique=True, editable=False)
+    api_key_fingerprint = models.CharField(  # noqa: DJ001  (unique where there is one)
+        max_length=64, null=True, editable=False
+    )
+    problem_code = models.CharField(_("problem"), max_length=48, blank=True)
+    problem_params = models.JSONField(_("problem's numbers"), default=dict, blank=True)
     permissions = models.JSONField(_("permissions"), default=list, blank=True)
     ip_restricted = models.BooleanField(_("restricted to our addresses"), null=True, blank=True)
     checked_at = models.DateTimeField(_("checked at"), null=True, blank=True)
@@ -93,13 +117,21 @@ class Credential(SecretsMixin, TenantModel):
     class Meta:
         verbose_name = _("credential")
         verbose_name_plural = _("credentials")
+        constraints = [
+            models.UniqueConstraint(fields=["account", "status"], name="credential_once"),
+            # With the status, so that an account's new key may be its old one typed again.
+            models.UniqueConstraint(
+                fields=["api_key_fingerprint", "status"], name="credential_fingerprint_once"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.account_id}"
 
 
 class EncryptionCanary(SecretsMixin, models.Model):
-    """One row that must open with the configured key before any process starts."""
+    """What must open with the configured key before any process starts: the canary, and the key
+    that the fingerprints of API keys are made with."""
 
     id = models.CharField(primary_key=True, max_length=16, default="canary")
     value = SecretField()

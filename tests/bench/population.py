@@ -116,7 +116,12 @@ def _write(tenant: Tenant, strategy: Strategy, keys: list[PaperAccount], venue: 
 
 
 def _credential(account: ExchangeAccount, key: PaperAccount) -> Credential:
-    row = Credential(tenant_id=account.tenant_id, account=account, api_key_fingerprint=key.api_key)
+    row = Credential(
+        tenant_id=account.tenant_id,
+        account=account,
+        status=Credential.Status.ACTIVE,
+        api_key_fingerprint=key.api_key,
+    )
     for name, value in (
         ("api_key", key.api_key),
         ("api_secret", key.secret_key),

@@ -57,14 +57,16 @@ def test_keys_are_sealed_fingerprinted_audited_and_checked(
         response = owner.post(keys_url(firm.account), KEYS)
     assert response.status_code == 302
     with tenant_scope(firm.tenant.pk):
-        credential = Credential.objects.get(account=firm.account)
+        credential = Credential.objects.get(account=firm.account, status="unchecked")
+        in_use = Credential.objects.get(account=firm.account, status="active")
         account = ExchangeAccount.objects.get(pk=firm.account.pk)
     assert credential.reveal("api_key") == KEYS["api_key"]
     assert credential.reveal("api_secret") == KEYS["api_secret"]
     assert credential.reveal("passphrase") == KEYS["passphrase"]
     assert KEYS["api_key"] not in credential.api_key_fingerprint
     assert len(credential.api_key_fingerprint) == 64
-    assert account.health == ExchangeAccount.Health.UNKNOWN
+    assert in_use.reveal("api_secret") == CANARY + "-secret"  # until the new one has passed
+    assert account.health == ExchangeAccount.Health.HEALTHY
     assert (
         "trading.tasks.account_check",
         {"account_id": account.pk, "tenant_id": account.tenant_id},
@@ -99,8 +101,26 @@ def test_the_same_key_again_on_the_same_account_is_fine(firm: Firm) -> None:
     with tenant_scope(firm.tenant.pk):
         for secret in ("one", "two"):
             credential_store(account=firm.account, **{**KEYS, "api_secret": secret}, actor=None)
-        credential = Credential.objects.get(account=firm.account)
+        credential = Credential.objects.get(account=firm.account, status="unchecked")
     assert credential.reveal("api_secret") == "two"
+
+
+def test_an_accounts_page_tells_what_is_wrong_with_its_keys(firm: Firm, owner: Client) -> None:
+    with tenant_scope(firm.tenant.pk):
+        Credential.objects.filter(account=firm.account).update(ip_restricted=False)
+        make.CredentialFactory(
+            account=firm.account,
+            status="refused",
+            api_key="",
+            api_secret="",
+            passphrase="",
+            api_key_fingerprint=None,
+            problem_code="key_can_withdraw",
+        )
+    text = owner.get(page_url(firm.account)).content.decode()
+    assert "works from any address" in text
+    assert "may withdraw or transfer money, so it was refused and deleted here" in text
+    assert "refused and deleted" in text
 
 
 # --- webhook secrets ------------------------------------------------------------------------------

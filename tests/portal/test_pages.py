@@ -7,10 +7,11 @@ from html import unescape
 import pytest
 from django.test import Client
 
-from customers.models import ExchangeAccount
+from customers.models import Credential, ExchangeAccount
 from customers.tenancy import tenant_scope
 from tests.factories import (
     AccountFactory,
+    CredentialFactory,
     EventFactory,
     IntentFactory,
     OrderEventFactory,
@@ -106,6 +107,31 @@ def test_an_unhealthy_account_says_why_in_words(owner: Persona, browser: Client)
         assert "Unhealthy" in text
         assert "The exchange refused the API key: wrong passphrase (50105)" in text
     assert "1 account needs attention" in _text(browser.get("/"))
+
+
+def test_an_account_tells_what_is_wrong_with_its_keys(owner: Persona, browser: Client):
+    CredentialFactory(account=owner.account, ip_restricted=False)
+    CredentialFactory(
+        account=owner.account,
+        status="refused",
+        api_key="",
+        api_secret="",
+        passphrase="",
+        api_key_fingerprint=None,
+        problem_code="key_can_withdraw",
+    )
+    for page in ("/", f"/accounts/{owner.account.pk}/"):
+        text = _text(browser.get(page))
+        assert "works from any address" in text
+        assert "The new API key is not used: The API key may withdraw" in text
+
+    with tenant_scope(owner.tenant.pk):
+        Credential.objects.filter(account=owner.account).update(ip_restricted=True)
+        Credential.objects.filter(account=owner.account, status="refused").delete()
+        CredentialFactory(account=owner.account, status="unchecked")
+    text = _text(browser.get("/"))
+    assert "works from any address" not in text
+    assert "A new API key is being checked" in text
 
 
 def test_what_an_exchange_says_is_shown_as_text_never_as_markup(owner: Persona, browser: Client):
@@ -337,11 +363,11 @@ def test_every_icon_that_a_template_names_is_in_the_sprite():
 
 QUERIES = {
     # session, user, customers; for whole pages the sequence number; then the page's own
-    "/": 15,
+    "/": 16,
     "/positions/": 6,
     "/orders/": 7,
     "/copies/": 5,
-    "/parts/numbers/": 9,
+    "/parts/numbers/": 10,
     "/parts/feed/": 6,
 }
 

@@ -53,6 +53,7 @@ def follower(book: Book | None = None, instrument: Instrument = BTC, **changes: 
         strategy_active=True,
         subscription_active=True,
         account_active=True,
+        account_checked=True,
         account_healthy=True,
         customer_active=True,
         instrument=instrument,

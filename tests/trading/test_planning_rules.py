@@ -236,6 +236,7 @@ ENTRY_BARRIERS: dict[str, tuple[dict[str, Any], ReasonCode]] = {
     "strategy off": ({"strategy_active": False}, ReasonCode.STRATEGY_NOT_ACTIVE),
     "suspended": ({"customer_active": False}, ReasonCode.CUSTOMER_NOT_ACTIVE),
     "account paused": ({"account_active": False}, ReasonCode.ACCOUNT_NOT_ACTIVE),
+    "unchecked": ({"account_checked": False}, ReasonCode.ACCOUNT_UNCHECKED),
     "unhealthy": ({"account_healthy": False}, ReasonCode.ACCOUNT_UNHEALTHY),
     "expired": ({"expires_at": NOW - timedelta(seconds=1)}, ReasonCode.SIGNAL_EXPIRED),
     "symbol": ({"allowed_symbols": ("ETH/USDT:USDT",)}, ReasonCode.SYMBOL_NOT_ALLOWED),

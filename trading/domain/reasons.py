@@ -25,6 +25,7 @@ class ReasonCode(StrEnum):
     STRATEGY_NOT_ACTIVE = "strategy_not_active"
     SUBSCRIPTION_PAUSED = "subscription_paused"
     ACCOUNT_NOT_ACTIVE = "account_not_active"
+    ACCOUNT_UNCHECKED = "account_unchecked"
     ACCOUNT_UNHEALTHY = "account_unhealthy"
     CUSTOMER_NOT_ACTIVE = "customer_not_active"
     SYMBOL_NOT_ALLOWED = "symbol_not_allowed"
@@ -42,11 +43,18 @@ class ReasonCode(StrEnum):
     OPPOSITE_POSITION = "opposite_position"
     SPOT_SHORT = "spot_short"
     CLOSE_LEG_UNFINISHED = "close_leg_unfinished"
-    # decided by sending
-    VENUE_REJECTED = "venue_rejected"
+    WAITING_FOR_KEY = "waiting_for_key"
+    # about an account's API key
     CREDENTIALS_REFUSED = "credentials_refused"
+    KEY_ALREADY_USED = "key_already_used"
     KEY_CAN_WITHDRAW = "key_can_withdraw"
     KEY_CANNOT_TRADE = "key_cannot_trade"
+    KEY_GAINED_WITHDRAWAL = "key_gained_withdrawal"
+    KEY_MISSING = "key_missing"
+    KEY_OF_OTHER_USER = "key_of_other_user"
+    KEY_UNREADABLE = "key_unreadable"
+    # decided by sending
+    VENUE_REJECTED = "venue_rejected"
     LEVERAGE_NOT_SET = "leverage_not_set"
     NOT_PLACED = "not_placed"
     OUTCOME_UNKNOWN = "outcome_unknown"

@@ -70,6 +70,7 @@ class EntryFacts:
     strategy_active: bool
     subscription_active: bool
     account_active: bool
+    account_checked: bool
     account_healthy: bool
     customer_active: bool
     instrument: Instrument
@@ -115,6 +116,7 @@ def _participants(facts: EntryFacts) -> Verdict:
         (facts.customer_active, ReasonCode.CUSTOMER_NOT_ACTIVE),
         (facts.subscription_active, ReasonCode.SUBSCRIPTION_PAUSED),
         (facts.account_active, ReasonCode.ACCOUNT_NOT_ACTIVE),
+        (facts.account_checked, ReasonCode.ACCOUNT_UNCHECKED),
         (facts.account_healthy, ReasonCode.ACCOUNT_UNHEALTHY),
     )
     for passed, code in checks:

@@ -15,7 +15,7 @@ from trading.reason_texts import reason_text
 
 FEED_SIZE = 20
 # Positions change with every fill, which has a line of its own.
-FEED_KINDS = ("order.changed", "account.health", "subscription.changed")
+FEED_KINDS = ("order.changed", "account.health", "account.key", "subscription.changed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def _line(
             event.created_at, payload, intents.get(payload.get("intent", "")), account
         )
     detail = copies.get(payload.get("subscription", ""), "")
-    if event.kind == "account.health":
+    if event.kind in ("account.health", "account.key"):
         detail = reason_text(payload.get("code", ""), payload.get("params"))
     return FeedLine(
         at=event.created_at,

@@ -13,6 +13,7 @@ from customers.models import Customer, ExchangeAccount
 from strategies.models import Subscription
 from trading.models import Balance, CopiedPosition, Position, Trade
 from trading.reason_texts import reason_text
+from trading.selectors.account_keys import KeyNote, key_notes, stored_keys
 from venues.domain.types import InstrumentKind
 from venues.markets import known_instrument
 
@@ -25,6 +26,7 @@ class AccountState:
 
     account: ExchangeAccount
     balances: list[Balance]
+    key_notes: list[KeyNote]
 
     @property
     def main_balance(self) -> Balance | None:
@@ -99,7 +101,12 @@ def account_states(customer: Customer) -> list[AccountState]:
     balances: dict[str, list[Balance]] = defaultdict(list)
     for balance in Balance.objects.for_customer(customer).order_by("currency"):
         balances[balance.account_id].append(balance)
-    return [AccountState(account, balances[account.pk]) for account in accounts.order_by("id")]
+    listed = list(accounts.order_by("id"))
+    keys = stored_keys(tenant_id=customer.tenant_id, account_ids=[account.pk for account in listed])
+    return [
+        AccountState(account, balances[account.pk], key_notes(keys[account.pk]))
+        for account in listed
+    ]
 
 
 def held_positions(

@@ -7,13 +7,17 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from customers.models import ExchangeAccount
+from customers.models import Customer, ExchangeAccount
 from customers.services.events import (
     EventDraft,
     customer_audience,
     events_record,
     staff_audience,
 )
+from customers.wakeup import wake_on_commit
+from trading.domain.alerts import AlertCode
+from trading.domain.reasons import Reason, ReasonCode
+from trading.services.alerts import alert_raise, alert_resolve
 
 
 def account_mark_unhealthy(*, account: ExchangeAccount, code: str, params: dict[str, str]) -> None:
@@ -25,7 +29,19 @@ def account_mark_healthy(*, account: ExchangeAccount) -> None:
     _mark(account, ExchangeAccount.Health.HEALTHY, "", {})
 
 
-def _mark(account: ExchangeAccount, health: str, code: str, params: dict[str, str]) -> None:
+def account_key_failed(*, tenant_id: str, account_id: str, reason: Reason) -> None:
+    """The key of an order could not be used. Checked again at once: it may be replaced since."""
+    account = ExchangeAccount.objects.for_tenant(tenant_id).get(pk=account_id)
+    with transaction.atomic():
+        is_news = _mark(account, ExchangeAccount.Health.UNHEALTHY, str(reason.code), reason.params)
+        if is_news:
+            wake_on_commit(
+                "trading.tasks.account_check", account_id=account_id, tenant_id=tenant_id
+            )
+
+
+def _mark(account: ExchangeAccount, health: str, code: str, params: dict[str, str]) -> bool:
+    """True when it is news."""
     now = timezone.now()
     with transaction.atomic():
         rows = ExchangeAccount.objects.for_tenant(account.tenant_id).filter(pk=account.pk)
@@ -34,7 +50,7 @@ def _mark(account: ExchangeAccount, health: str, code: str, params: dict[str, st
         )
         if not changed:
             rows.update(health_checked_at=now, health_params=params)
-            return
+            return False
         payload: dict[str, Any] = {
             "account": account.pk,
             "health": health,
@@ -48,4 +64,17 @@ def _mark(account: ExchangeAccount, health: str, code: str, params: dict[str, st
                 customer_audience(account.customer_id),
             )
         )
+        _alert(account, code)
     account.health, account.health_code, account.health_params = health, code, params
+    return True
+
+
+def _alert(account: ExchangeAccount, code: str) -> None:
+    """A key that could be used to steal is not left to who happens to look at the page."""
+    alert = AlertCode.KEY_GAINED_WITHDRAWAL
+    if code != ReasonCode.KEY_GAINED_WITHDRAWAL:
+        alert_resolve(tenant_id=account.tenant_id, code=alert, subject=account.pk)
+        return
+    customer = Customer.objects.for_tenant(account.tenant_id).get(pk=account.customer_id)
+    params = {"account": account.label, "customer": customer.name}
+    alert_raise(tenant_id=account.tenant_id, code=alert, subject=account.pk, params=params)

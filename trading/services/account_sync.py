@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from customers.bulk_rows import rows_upsert
 from customers.deadlocks import retry_on_deadlock
 from customers.failpoints import failpoint
-from customers.models import Credential, ExchangeAccount
+from customers.models import ExchangeAccount
 from customers.services.events import EventDraft, customer_audience, events_record
-from trading.domain.reasons import Reason, ReasonCode
+from trading.domain.reasons import Reason
 from trading.models import Balance, Position
-from trading.services.account_health import account_mark_healthy, account_mark_unhealthy
-from trading.services.credentials import credentials_of_accounts
+from trading.services.credentials import AccountKeys, Key, keys_of_accounts
+from trading.services.key_checks import (
+    account_without_key,
+    is_in_use,
+    key_in_use_judge,
+    key_in_use_refused,
+    new_key_passes,
+    new_key_take,
+    refused_by_venue,
+    usable,
+)
 from venues.domain.types import (
     AccountConfig,
     BalanceSnapshot,
@@ -29,17 +38,25 @@ from venues.domain.types import (
     VenueError,
     VenueErrorKind,
 )
+from venues.gateway import Gateway
 from venues.runtime import gateway_for, run_batches
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 60.0
 ACCOUNTS_PER_TRANSACTION = 100
+MOST_FAILURES = 1000
+"""Counted no further."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Report:
+    """What the venue said of an account. `key` is what its readings were signed with, if any."""
+
     account: ExchangeAccount
+    keys: AccountKeys
+    key: Key | None = None
+    new_key_answer: AccountConfig | VenueError | None = None
     balances: Sequence[BalanceSnapshot] = ()
     positions: Sequence[PositionSnapshot] = ()
     config: AccountConfig | None = None
@@ -47,71 +64,114 @@ class _Report:
 
 
 def accounts_refresh(*, tenant_id: str, account_ids: Sequence[str], check: bool = False) -> int:
-    """Read balances and positions of these accounts; with `check`, key and modes, too.
+    """Read balances and positions of these accounts; with `check`, keys and modes, too.
 
-    A failing account is reported on its own row and never holds up the others.
+    A new key is used only once its check has passed. A failing account is reported on its own row
+    and never holds up the others. Returns how many could be read.
     """
     accounts = list(
         ExchangeAccount.objects.for_tenant(tenant_id)
         .filter(pk__in=account_ids)
         .exclude(status=ExchangeAccount.Status.CLOSED)
     )
-    keys = credentials_of_accounts(
-        tenant_id=tenant_id, account_ids=[account.pk for account in accounts]
-    )
-    askable = []
-    for account in accounts:
-        opened = keys.get(account.pk)
-        if isinstance(opened, Credentials):
-            askable.append(account)
-        else:
-            reason = opened or Reason(
-                ReasonCode.CREDENTIALS_REFUSED, {"code": "-", "message": "no keys are stored"}
-            )
-            account_mark_unhealthy(account=account, code=reason.code, params=reason.params)
-    if not askable:
-        return 0
-    opened_keys = {pk: key for pk, key in keys.items() if isinstance(key, Credentials)}
-    asking = [_ask(account, opened_keys[account.pk], check) for account in askable]
-    asked = 0
-    for reports in run_batches(asking, timeout_seconds=TIMEOUT_SECONDS):
-        failpoint("accounts.answered")
-        _take(tenant_id, reports)
-        asked += len(reports)
-    return asked
+    keys = keys_of_accounts(tenant_id=tenant_id, account_ids=[account.pk for account in accounts])
+    asking = [_ask(account, keys[account.pk], check) for account in accounts]
+    read: set[str] = set()
+    if asking:
+        for reports in run_batches(asking, timeout_seconds=TIMEOUT_SECONDS):
+            failpoint("accounts.answered")
+            read |= _take(tenant_id, reports)
+    _count_failures(tenant_id, {account.pk for account in accounts} - read)
+    return len(read)
 
 
-def _take(tenant_id: str, reports: Sequence[_Report]) -> None:
-    for report in reports:
-        if report.error is not None:
-            _note_error(report.account, report.error)
+def _count_failures(tenant_id: str, account_ids: Collection[str]) -> None:
+    """Including those that did not answer in time: they are read less often from now on."""
+    if account_ids:
+        ExchangeAccount.objects.for_tenant(tenant_id).filter(
+            pk__in=account_ids, failed_reads__lt=MOST_FAILURES
+        ).update(failed_reads=F("failed_reads") + 1)
+
+
+def _take(tenant_id: str, reports: Sequence[_Report]) -> set[str]:
+    """Write what was reported; returns the accounts that could be read."""
     # In one order: two readers of the same accounts would deadlock.
-    read = sorted(
-        (report for report in reports if report.error is None), key=lambda r: r.account.pk
-    )
+    usable_reports = [report for report in sorted(reports, key=_by_account) if _take_keys(report)]
+    read = [report for report in usable_reports if report.error is None]
     for start in range(0, len(read), ACCOUNTS_PER_TRANSACTION):
         _store_readable(tenant_id, read[start : start + ACCOUNTS_PER_TRANSACTION])
     for report in read:
-        if report.config is not None:
-            _judge(report.account, report.config)
+        if report.key is not None and report.config is not None:
+            key_in_use_judge(report.account, report.key, report.config)
+    return {report.account.pk for report in read}
 
 
-async def _ask(account: ExchangeAccount, credentials: Credentials, check: bool) -> _Report:
+def _by_account(report: _Report) -> str:
+    return report.account.pk
+
+
+def _take_keys(report: _Report) -> bool:
+    """Write what was learnt of the keys; False when there is nothing else that could be used."""
+    account, keys = report.account, report.keys
+    problem = None
+    if keys.new is not None and (report.new_key_answer is not None or usable(keys.new) is None):
+        problem = _take_new_key(report, keys.new)
+    if report.key is None or (report.key is keys.new and not is_in_use(report.key)):
+        # Not in use after all, a new key may have read another account.
+        account_without_key(account, keys, problem)
+        return False
+    if report.error is not None:
+        refused = refused_by_venue(report.error)
+        if refused is not None:
+            key_in_use_refused(account, report.key, refused)
+        else:
+            logger.warning("account %s could not be read: %s", account.pk, report.error)
+    return True
+
+
+def _take_new_key(report: _Report, key: Key) -> Reason | None:
+    return retry_on_deadlock(lambda: new_key_take(report.account, key, report.new_key_answer))
+
+
+async def _ask(account: ExchangeAccount, keys: AccountKeys, check: bool) -> _Report:
+    report = _Report(account, keys)
     try:
         gateway = gateway_for(account.venue)
-        config = await gateway.account_config(credentials) if check else None
+        if check and (new := usable(keys.new)) is not None:
+            answer = await _ask_about_key(gateway, new)
+            report = replace(report, new_key_answer=answer)
+            if isinstance(answer, AccountConfig) and new_key_passes(account, answer):
+                report = replace(report, key=keys.new, config=answer)
+        if report.key is None and usable(keys.active) is not None:
+            report = replace(report, key=keys.active)
+        credentials = usable(report.key)
+        if credentials is None:
+            return report
+        if check and report.config is None:
+            report = replace(report, config=await gateway.account_config(credentials))
         balances = await gateway.balances(credentials)
         positions = await gateway.positions(credentials)
     except VenueError as error:
-        return _Report(account, error=error)
+        return replace(report, error=error)
     except LookupError as error:
-        return _Report(account, error=VenueError(VenueErrorKind.REFUSED, "", str(error)))
+        return replace(report, error=VenueError(VenueErrorKind.REFUSED, "", str(error)))
     except Exception as error:
         # An answer of nonsense is its own account's trouble.
         logger.exception("reading account %s failed", account.pk)
         words = f"unreadable answer: {type(error).__name__}"
-        return _Report(account, error=VenueError(VenueErrorKind.UNAVAILABLE, "", words))
-    return _Report(account, balances, positions, config)
+        return replace(report, error=VenueError(VenueErrorKind.UNAVAILABLE, "", words))
+    return replace(report, balances=balances, positions=positions)
+
+
+async def _ask_about_key(gateway: Gateway, key: Credentials) -> AccountConfig | VenueError:
+    """Whatever comes of a new key, the account is read with the one in use."""
+    try:
+        return await gateway.account_config(key)
+    except VenueError as error:
+        return error
+    except Exception as error:
+        logger.exception("checking a new key failed")
+        return VenueError(VenueErrorKind.UNAVAILABLE, "", type(error).__name__)
 
 
 def _store_readable(tenant_id: str, reports: Sequence[_Report]) -> None:
@@ -135,7 +195,9 @@ def _store(tenant_id: str, reports: Sequence[_Report]) -> None:
     with transaction.atomic():
         _store_balances(tenant_id, reports, now)
         _store_positions(tenant_id, reports, now)
-        ExchangeAccount.objects.for_tenant(tenant_id).filter(pk__in=ids).update(synced_at=now)
+        ExchangeAccount.objects.for_tenant(tenant_id).filter(pk__in=ids).update(
+            synced_at=now, failed_reads=0
+        )
         events_record(
             EventDraft(
                 tenant_id,
@@ -145,18 +207,6 @@ def _store(tenant_id: str, reports: Sequence[_Report]) -> None:
             )
             for report in reports
         )
-
-
-def _note_error(account: ExchangeAccount, error: VenueError) -> None:
-    """A refused key is the account's problem; a venue that is down is nobody's fault."""
-    if error.kind is VenueErrorKind.CREDENTIALS:
-        account_mark_unhealthy(
-            account=account,
-            code=ReasonCode.CREDENTIALS_REFUSED,
-            params={"code": error.code, "message": error.message},
-        )
-        return
-    logger.warning("account %s could not be read: %s", account.pk, error)
 
 
 def _store_balances(tenant_id: str, reports: Sequence[_Report], now: datetime) -> None:
@@ -245,22 +295,3 @@ def _delete_gone(
     gone = [pk for pk, *key in keys if tuple(key) not in reported]
     if gone:
         rows.filter(pk__in=gone).delete()
-
-
-def _judge(account: ExchangeAccount, config: AccountConfig) -> None:
-    """Health from what the venue says of key and modes; the account's modes follow the venue."""
-    if (account.venue_uid, account.position_mode) != (config.uid, config.position_mode):
-        ExchangeAccount.objects.for_tenant(account.tenant_id).filter(pk=account.pk).update(
-            venue_uid=config.uid, position_mode=config.position_mode
-        )
-    Credential.objects.for_tenant(account.tenant_id).filter(account_id=account.pk).update(
-        permissions=sorted(config.permissions),
-        ip_restricted=config.ip_restricted,
-        checked_at=timezone.now(),
-    )
-    if "withdraw" in config.permissions:
-        account_mark_unhealthy(account=account, code=ReasonCode.KEY_CAN_WITHDRAW, params={})
-    elif "trade" not in config.permissions:
-        account_mark_unhealthy(account=account, code=ReasonCode.KEY_CANNOT_TRADE, params={})
-    else:
-        account_mark_healthy(account=account)

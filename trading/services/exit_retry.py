@@ -18,11 +18,12 @@ from customers.failpoints import failpoint
 from customers.wakeup import wake_on_commit
 from trading.domain.order_progress import next_exit_quantity
 from trading.domain.order_states import LIVE_STATES, OrderState
+from trading.domain.reasons import ReasonCode
 from trading.domain.resolution import WATCH_AFTER, WATCH_INTERVAL
 from trading.models import CopiedPosition, Intent, Order, OrderEvent
 from trading.services.credentials import credentials_of_accounts
 from venues import markets
-from venues.domain.types import Credentials, Instrument, InstrumentKind, VenueError
+from venues.domain.types import Credentials, Instrument, InstrumentKind, VenueError, VenueErrorKind
 from venues.runtime import gateway_for, run
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,8 @@ def exit_try_again(*, tenant_id: str, order_id: str) -> Order | None:
         facts = _ask(failed)
     except (VenueError, TimeoutError, LookupError) as error:
         logger.warning("exit %s cannot be tried again yet: %s", failed.pk, error)
-        _try_later(failed)
+        no_key = isinstance(error, VenueError) and error.kind is VenueErrorKind.CREDENTIALS
+        _try_later(failed, for_ever=no_key)
         return None
     failpoint("exit_retry.asked")
     return retry_on_deadlock(lambda: _next_attempt(tenant_id, order_id, facts))
@@ -80,7 +82,7 @@ def _ask(failed: Order) -> _Facts:
     keys = credentials_of_accounts(tenant_id=failed.tenant_id, account_ids=[account_id])
     credentials = keys.get(account_id)
     if not isinstance(credentials, Credentials):
-        raise LookupError("the account's keys cannot be opened")
+        raise VenueError(VenueErrorKind.CREDENTIALS, message="no key is in use")
     gateway = gateway_for(venue)
     if instrument.kind is InstrumentKind.SPOT:
         balances = run(
@@ -156,7 +158,10 @@ def _next_attempt(tenant_id: str, order_id: str, facts: _Facts) -> Order | None:
         ("target", "version", "changed_at"),
     )
     Intent.objects.for_tenant(tenant_id).filter(pk=failed.intent_id).update(
-        status=Intent.Status.WORKING, reason_code="", reason_params={}, finished_at=None
+        status=Intent.Status.WORKING,
+        reason_code=order.reason_code,
+        reason_params={},
+        finished_at=None,
     )
     _stop_retrying(failed)
     wake_on_commit("trading.tasks.orders_submit", order_ids=[order.pk], tenant_id=tenant_id)
@@ -202,18 +207,20 @@ def _stop_retrying(order: Order) -> None:
     )
 
 
-def _try_later(order: Order) -> None:
+def _try_later(order: Order, *, for_ever: bool) -> None:
     now = timezone.now()
-    if order.finished_at is not None and now > order.finished_at + WATCH_AFTER:
+    over = order.finished_at is not None and now > order.finished_at + WATCH_AFTER
+    if over and not for_ever:
         _stop_retrying(order)
         return
     undecided = Q(state=OrderState.REJECTED) | Q(state=OrderState.NOT_PLACED, watch_until=None)
     Order.objects.for_tenant(order.tenant_id).filter(undecided, pk=order.pk).update(
-        check_at=now + TRY_LATER
+        check_at=now + (WATCH_INTERVAL if over else TRY_LATER)
     )
 
 
 def _copy(failed: Order, quantity: Decimal, now: datetime) -> Order:
+    waits_for_key = failed.reason_code == ReasonCode.CREDENTIALS_REFUSED
     return Order(
         id=new_id(),
         tenant_id=failed.tenant_id,
@@ -235,5 +242,6 @@ def _copy(failed: Order, quantity: Decimal, now: datetime) -> Order:
         price=failed.price,
         margin_mode=failed.margin_mode,
         state=OrderState.READY,
+        reason_code=ReasonCode.WAITING_FOR_KEY if waits_for_key else "",
         created_at=now,
     )

@@ -20,13 +20,15 @@ from trading.domain.order_states import OrderState, OrderTrigger
 from trading.domain.reasons import Reason, ReasonCode
 from trading.models import Order, SignalShard
 from trading.services.order_updates import OrderUpdate, order_updates_apply
+from trading.services.submission.claiming import may_go_now
 
 GRACE = timedelta(seconds=2)
 """Younger rows are left to their wake-up."""
 SENDING_PATIENCE = timedelta(seconds=12)
 """Longer than a request may take: then its sender is dead."""
 BATCH = 500
-REFRESH_EVERY = timedelta(seconds=60)
+READ_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (60, 120, 240, 300))
+"""Between two readings of an account, by how often it failed in a row."""
 
 Due = dict[str, list[str]]
 """Ids by tenant."""
@@ -69,7 +71,7 @@ def shards_due() -> Due:
 
 
 def orders_ready() -> Due:
-    """READY and not picked up; claims of dead senders are released first."""
+    """READY, waiting for nothing and not picked up; claims of dead senders are released first."""
     now = timezone.now()
     with system_scope("sweep: orders to send"):
         expired = list(
@@ -83,7 +85,7 @@ def orders_ready() -> Due:
                 pk__in=ids, state=OrderState.CLAIMED, claimed_until__lt=now
             ).update(state=OrderState.READY, claimed_by="", claimed_until=None)
     with system_scope("sweep: orders to send"):
-        rows = Order.objects.filter(state=OrderState.READY, created_at__lt=now - GRACE)
+        rows = may_go_now(Order.objects.filter(state=OrderState.READY, created_at__lt=now - GRACE))
         return _by_tenant(rows.order_by("is_entry", "pk").values_list("tenant_id", "pk")[:BATCH])
 
 
@@ -118,9 +120,20 @@ def orders_to_check() -> Due:
 
 
 def accounts_stale() -> Due:
-    """Accounts not read for a while, oldest first."""
+    """Accounts to be read again, keys included: those longest not given to a worker first.
+
+    They are marked as given, so that the next sweep goes on with others, however slow or dead
+    the workers are; what fails comes less often.
+    """
+    now = timezone.now()
+    due = Q(tried_at__isnull=True)
+    for failed, pause in enumerate(READ_PAUSES):
+        again = Q(failed_reads__gte=failed, tried_at__lt=now - pause)
+        due |= again if pause is READ_PAUSES[-1] else again & Q(failed_reads=failed)
     with system_scope("sweep: accounts to read"):
-        rows = ExchangeAccount.objects.filter(
-            Q(synced_at__isnull=True) | Q(synced_at__lt=timezone.now() - REFRESH_EVERY)
-        ).exclude(status=ExchangeAccount.Status.CLOSED)
-        return _by_tenant(rows.order_by("synced_at").values_list("tenant_id", "pk")[:BATCH])
+        rows = ExchangeAccount.objects.filter(due).exclude(status=ExchangeAccount.Status.CLOSED)
+        found = _by_tenant(rows.order_by("tried_at", "pk").values_list("tenant_id", "pk")[:BATCH])
+    for tenant_id, ids in found.items():
+        with tenant_scope(tenant_id):
+            ExchangeAccount.objects.for_tenant(tenant_id).filter(pk__in=ids).update(tried_at=now)
+    return found

@@ -34,8 +34,8 @@ _TONES = {
         "claimed",
         "sending",
     },
-    "warn": {"unknown", "not_placed", "paused", "expired"},
-    "bad": {"rejected", "unhealthy"},
+    "warn": {"unknown", "not_placed", "paused", "expired", "unchecked"},
+    "bad": {"rejected", "unhealthy", "refused"},
 }
 _ICONS = {
     "good": "check-circle-fill",

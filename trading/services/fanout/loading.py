@@ -328,6 +328,7 @@ def follower_facts(
             strategy_active=strategy.status == Strategy.Status.ACTIVE,
             subscription_active=row.status == Subscription.Status.ACTIVE,
             account_active=row.account_status == ExchangeAccount.Status.ACTIVE,
+            account_checked=row.account_health != ExchangeAccount.Health.UNKNOWN,
             account_healthy=row.account_health != ExchangeAccount.Health.UNHEALTHY,
             customer_active=row.customer_status == Customer.Status.ACTIVE,
             instrument=instrument,

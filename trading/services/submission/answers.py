@@ -42,9 +42,9 @@ def update_for(answer: Answer, now: datetime) -> OrderUpdate:
         RejectKind.LATE: ReasonCode.TOO_LATE,
     }
     code = codes.get(placement.reject_kind, ReasonCode.VENUE_REJECTED)
-    passing = (RejectKind.RATE_LIMIT, RejectKind.LATE, RejectKind.CLOCK, RejectKind.CLOSED)
     details = {
-        "retry": placement.reject_kind in passing,
+        # Whatever is no fault of the order or of what the account holds may pass.
+        "retry": placement.reject_kind not in (RejectKind.ORDER, RejectKind.ACCOUNT),
         "retry_after_ms": placement.retry_after_ms,
     }
     return OrderUpdate(order.id, OrderTrigger.REJECT, reason=Reason(code, words), details=details)

@@ -8,10 +8,12 @@ import threading
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from customers.failpoints import failpoint
+from customers.models import ExchangeAccount
+from trading.domain.key_rules import EXITS_WAIT_FOR
 from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.models import Order
 from trading.services.outgoing import outgoing_of
@@ -25,28 +27,42 @@ def claimant() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"[:80]
 
 
-def orders_claim(*, tenant_id: str, order_ids: Sequence[str], claimed_by: str) -> list[str]:
-    """Claim READY orders that may go now; an entry of a later wave waits for its close."""
-    now = timezone.now()
+def may_go_now(orders: QuerySet[Order]) -> QuerySet[Order]:
+    """Of READY orders, those that wait for nothing.
+
+    An entry of a later wave waits for its close. An exit waits for a key that works: with one
+    that the venue refuses, it would use up its attempts.
+    """
     other_side = Q(is_entry=False, side=OuterRef("side")) | (
         Q(is_entry=True, cancel_requested_at__isnull=False) & ~Q(side=OuterRef("side"))
     )
-    waiting_for = Order.objects.for_tenant(tenant_id).filter(
+    waited_for = Order.objects.filter(
         Q(signal_id=OuterRef("signal_id"), wave__lt=OuterRef("wave")) | other_side,
+        tenant_id=OuterRef("tenant_id"),
         subscription_id=OuterRef("subscription_id"),
         symbol=OuterRef("symbol"),
         state__in=[str(state) for state in LIVE_STATES],
     )
-    free = list(
-        Order.objects.for_tenant(tenant_id)
-        .filter(pk__in=order_ids, state=OrderState.READY)
-        .exclude(Exists(waiting_for), wave__gt=0)
-        .values_list("pk", flat=True)
+    no_key = Q(account__health=ExchangeAccount.Health.UNKNOWN) | Q(
+        account__health=ExchangeAccount.Health.UNHEALTHY,
+        account__health_code__in=[str(code) for code in EXITS_WAIT_FOR],
     )
+    return orders.exclude(Exists(waited_for), wave__gt=0).exclude(no_key, is_entry=False)
+
+
+def orders_claim(*, tenant_id: str, order_ids: Sequence[str], claimed_by: str) -> list[str]:
+    """Claim READY orders that may go now."""
+    now = timezone.now()
+    ready = Order.objects.for_tenant(tenant_id).filter(pk__in=order_ids, state=OrderState.READY)
+    free = list(may_go_now(ready).values_list("pk", flat=True))
     if not free:
         return []
     Order.objects.for_tenant(tenant_id).filter(pk__in=free, state=OrderState.READY).update(
-        state=OrderState.CLAIMED, claimed_by=claimed_by, claimed_until=now + CLAIM
+        state=OrderState.CLAIMED,
+        claimed_by=claimed_by,
+        claimed_until=now + CLAIM,
+        reason_code="",  # what it waited for, if it did
+        reason_params={},
     )
     return list(
         Order.objects.for_tenant(tenant_id)

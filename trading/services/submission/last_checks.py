@@ -14,7 +14,7 @@ from trading.domain.risk import control_denial
 from trading.models import CopiedPosition, InstrumentSetting, Intent
 from trading.services.clocks import clock_denial
 from trading.services.control_state import controls_for
-from trading.services.credentials import credentials_of_accounts
+from trading.services.credentials import credentials_for_orders
 from trading.services.order_updates import OrderUpdate
 from trading.services.outgoing import OutgoingOrder
 from trading.services.submission.wire import Job
@@ -31,15 +31,13 @@ def last_checks(
 
     Fills `instruments[venue][symbol]` for the caller. A fixed number of queries.
     """
-    credentials = credentials_of_accounts(
-        tenant_id=tenant_id, account_ids=[order.account_id for order in orders]
-    )
+    credentials = credentials_for_orders(tenant_id=tenant_id, orders=orders)
     confirmed = _confirmed_leverage(tenant_id, orders)
     unfinished = _unfinished_closes(tenant_id, orders)
     jobs: list[Job] = []
     refused: list[OrderUpdate] = []
     for order in orders:
-        keys = credentials.get(order.account_id)
+        keys = credentials[order.id]
         instrument = _instrument(order, instruments)
         reason = (
             _denial(order, unfinished) or _missing(order, keys, instrument) or _clock_denial(order)
@@ -62,19 +60,18 @@ def checked_again(order: OutgoingOrder) -> OrderUpdate | None:
 
 
 def _refusal(order: OutgoingOrder, reason: Reason) -> OrderUpdate:
-    late = reason.code is ReasonCode.SIGNAL_EXPIRED
-    trigger = OrderTrigger.EXPIRE if late else OrderTrigger.REFUSE
-    return OrderUpdate(order.id, trigger, reason=reason)
+    triggers = {
+        ReasonCode.SIGNAL_EXPIRED: OrderTrigger.EXPIRE,
+        ReasonCode.WAITING_FOR_KEY: OrderTrigger.RELEASE,
+    }
+    return OrderUpdate(order.id, triggers.get(reason.code, OrderTrigger.REFUSE), reason=reason)
 
 
 def _missing(
-    order: OutgoingOrder, keys: Credentials | Reason | None, instrument: Instrument | None
+    order: OutgoingOrder, keys: Credentials | Reason, instrument: Instrument | None
 ) -> Reason | None:
     if isinstance(keys, Reason):
-        return keys
-    if keys is None:
-        params = {"code": "-", "message": "no keys are stored"}
-        return Reason(ReasonCode.CREDENTIALS_REFUSED, params)
+        return keys if order.is_entry else Reason(ReasonCode.WAITING_FOR_KEY)
     if instrument is None:
         params = {"symbol": order.symbol, "venue": order.venue}
         return Reason(ReasonCode.SYMBOL_NOT_LISTED, params)

@@ -14,12 +14,11 @@ from django.utils import timezone
 
 from customers.bulk_rows import rows_insert, rows_update, rows_upsert
 from customers.failpoints import failpoint
-from customers.models import ExchangeAccount
 from customers.wakeup import wake
 from trading.domain.order_states import OrderState, OrderTrigger
-from trading.domain.reasons import ReasonCode
+from trading.domain.reasons import Reason, ReasonCode
 from trading.models import InstrumentSetting, Order, OrderEvent
-from trading.services.account_health import account_mark_unhealthy
+from trading.services.account_health import account_key_failed
 from trading.services.acknowledgements import acknowledgements_apply
 from trading.services.breaker import AnswerTally, Departures, FanoutExceededError
 from trading.services.clocks import deadline_ms
@@ -213,7 +212,7 @@ class OrderSender:
         for answer in answers:
             words = refusal_of_keys(answer.placement)
             if words is not None:
-                self._note_refused_keys(answer.job.order, *words)
+                self._note_refused_key(answer.job.order, *words)
         self._to_follow += [
             answer.job.order.id
             for answer in answers
@@ -241,7 +240,7 @@ class OrderSender:
             reason = leverage_reason(order, item.error)
             refused.append(OrderUpdate(order.id, OrderTrigger.REFUSE, reason=reason))
             if item.error.kind is VenueErrorKind.CREDENTIALS:
-                self._note_refused_keys(order, item.error.code, item.error.message)
+                self._note_refused_key(order, item.error.code, item.error.message)
         self._apply(refused)
         self._let_go(ready)
 
@@ -264,10 +263,6 @@ class OrderSender:
             ["leverage", "confirmed_at"],
         )
 
-    def _note_refused_keys(self, order: OutgoingOrder, code: str, message: str) -> None:
-        account = ExchangeAccount.objects.for_tenant(self.tenant_id).get(pk=order.account_id)
-        account_mark_unhealthy(
-            account=account,
-            code=ReasonCode.CREDENTIALS_REFUSED,
-            params={"code": code, "message": message},
-        )
+    def _note_refused_key(self, order: OutgoingOrder, code: str, message: str) -> None:
+        reason = Reason(ReasonCode.CREDENTIALS_REFUSED, {"code": code, "message": message})
+        account_key_failed(tenant_id=self.tenant_id, account_id=order.account_id, reason=reason)
