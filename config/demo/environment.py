@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from config.supervisor.ports import LOOPBACK, free_port, is_free
+from config.supervisor.ports import LOOPBACK, claimed, free_port, is_free
 
 PAPER_PORT = 9100
 _MARK = "TANDEM_COMMAND_ENVIRONMENT"
@@ -27,7 +27,8 @@ class PaperAddress:
 
 def choose_paper_address() -> PaperAddress:
     """The well-known port, or a free one when something else has it."""
-    return PaperAddress(PAPER_PORT if is_free(PAPER_PORT) else free_port())
+    ours = is_free(PAPER_PORT) and claimed(PAPER_PORT)
+    return PaperAddress(PAPER_PORT if ours else free_port())
 
 
 def restart_with(changes: Mapping[str, str | None]) -> None:

@@ -2,17 +2,41 @@
 
 import contextlib
 import socket
+import sys
 import urllib.error
 import urllib.request
 
 LOOPBACK = "127.0.0.1"
 
+_claims: list[socket.socket] = []
+
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A port that was free a moment ago and that no other process was given by this function."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            port = int(probe.getsockname()[1])
+        if claimed(port):
+            return port
+
+
+def claimed(port: int) -> bool:
+    """Keep this port, until the process ends, from all who ask here; False when another has it.
+
+    Seconds pass between choosing a port and listening on it, and several stacks may start at once.
+    """
+    if sys.platform != "linux":
+        return True
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0tandem-port-{port}")  # a name without a file, gone with the process
+    except OSError:
+        claim.close()
+        return False
+    claim.set_inheritable(True)  # over the exec of config.demo.environment; to no child process
+    _claims.append(claim)
+    return True
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:

@@ -72,7 +72,7 @@ def paper_argv(options: PaperOptions) -> tuple[str, ...]:
         *("--host", LOOPBACK, "--port", str(options.port)),
         *("--feed", options.feed, "--seed", str(options.seed)),
         *("--accounts", str(options.accounts_file)),
-        *("--control-token", options.control_token),
+        f"--control-token={options.control_token}",  # it may begin with a dash
         *(("--state", str(options.state_file)) if options.state_file else ()),
     )
 
