@@ -6,11 +6,16 @@ ARGS ?=
 N ?=
 INTENTS ?=
 SEED ?=
+# Test processes of a run. Tests wait more than they compute, so more than there are cores.
+JOBS ?= 3
 TEST_DATABASE_URL ?= mysql://root@127.0.0.1:3306/tandem
-TEST_REDIS_URL ?= redis://127.0.0.1:6379/9
+# The first of JOBS numbered databases.
+TEST_REDIS_URL ?= redis://127.0.0.1:6379/12
 
 BIN := .venv/bin
 RUN := $(BIN)/python
+# One test at a time to whoever is free: the long ones come first (tests/conftest.py).
+PYTEST = $(RUN) -m pytest --numprocesses $(JOBS) --maxschedchunk 1
 UV := $(shell command -v uv 2>/dev/null)
 ifdef UV
 # Compiled once here, instead of by every process at its first start.
@@ -76,13 +81,12 @@ smoke: .venv/.base ## One signal to 60 followers on free ports; compare our book
 
 # --- check -----------------------------------------------------------------------------------
 
-test: .venv/.dev ## Run the tests on SQLite and a private Valkey (ARGS="tests/processes -k restart")
-	$(RUN) -m pytest $(ARGS)
+test: .venv/.dev ## Run the tests on SQLite and private Valkeys (ARGS="tests/processes -k restart" JOBS=3)
+	$(PYTEST) $(ARGS)
 
 test-services: .venv/.dev .venv/.mysql ## Run the tests on MariaDB and Redis that are there (TEST_DATABASE_URL=, TEST_REDIS_URL=)
 	@$(RUN) -m tests.services $(TEST_DATABASE_URL) $(TEST_REDIS_URL)
-	@# tests/paper and tests/chaos use neither, and would be the same again.
-	DATABASE_URL=$(TEST_DATABASE_URL) REDIS_URL=$(TEST_REDIS_URL) $(RUN) -m pytest --ignore tests/paper --ignore tests/chaos $(ARGS)
+	DATABASE_URL=$(TEST_DATABASE_URL) REDIS_URL=$(TEST_REDIS_URL) $(PYTEST) --servers-only $(ARGS)
 
 lint: .venv/.dev ## ruff, mypy, import-linter, migrations, deployment check, translations
 	$(BIN)/ruff check .

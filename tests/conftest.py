@@ -21,6 +21,33 @@ from config.supervisor.valkey import answers, socket_of, valkey_argv
 from customers.tenancy import tripwire_disabled
 from tests.processes.live import LiveProcesses, wait_for
 
+# --- which tests run, and in which order -----------------------------------------------------
+
+SERVER_FIXTURES = frozenset({"db", "transactional_db", "valkey"})
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--servers-only",
+        action="store_true",
+        help="leave out what uses neither database nor Redis and is the same with all of them",
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--servers-only"):
+        left_out = [item for item in items if not _uses_servers(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _uses_servers(item)]
+    # What waits for minutes goes first, so that the workers of a run do the rest meanwhile.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def _uses_servers(item: pytest.Item) -> bool:
+    names = SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+    return bool(names) or item.get_closest_marker("django_db") is not None
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _flush_past_the_tripwire() -> Iterator[None]:

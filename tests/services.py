@@ -42,7 +42,11 @@ def database_problem(url: str) -> str | None:
 
 
 def redis_problem(url: str) -> str | None:
-    """What keeps the tests from Redis, or None. They empty the numbered database in the URL."""
+    """What keeps the tests from Redis, or None.
+
+    They empty the numbered database in the URL and, one for each further process of a run, those
+    after it.
+    """
     try:
         client = redis.Redis.from_url(url, socket_connect_timeout=5)
         client.ping()

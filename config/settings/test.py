@@ -3,16 +3,31 @@
 Each run has a directory of its own, so that two runs in one checkout never meet. Its path is
 left in the environment for the processes that a test starts; `make test-services` gives
 DATABASE_URL and REDIS_URL, otherwise it is SQLite and a Valkey that tests/conftest.py starts.
+
+The workers of one run (pytest-xdist) share nothing: each has a directory inside the run's, and of
+a Redis that was given the numbered database in the URL or one of those after it. pytest-django
+names their SQL databases apart.
 """
 
 import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 if "VAR_DIR" not in os.environ:
     os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="tandem-test-")
     atexit.register(shutil.rmtree, os.environ["VAR_DIR"], ignore_errors=True)
+
+# The processes that a worker's tests start inherit both variables as the worker left them.
+if (worker := os.getenv("PYTEST_XDIST_WORKER")) and Path(os.environ["VAR_DIR"]).name != worker:
+    os.environ["VAR_DIR"] += f"/{worker}"
+    Path(os.environ["VAR_DIR"]).mkdir(parents=True, exist_ok=True)
+    if "REDIS_URL" in os.environ:
+        parts = urlsplit(os.environ["REDIS_URL"])
+        number = int(parts.path.strip("/") or 0) + int(worker.removeprefix("gw"))
+        os.environ["REDIS_URL"] = urlunsplit(parts._replace(path=f"/{number}"))
 
 from config.settings.base import *  # noqa: F403  (base reads VAR_DIR)
 from config.settings.base import (

@@ -77,6 +77,7 @@ def few(firm: Firm, owner: Client) -> dict[str, int]:
     return {label: len(statements(owner, list_url(label))) for label in labels}
 
 
+@pytest.mark.slow
 def test_lists_and_pages_cost_the_same_with_many_rows(
     firm: Firm, few: dict[str, int], owner: Client
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_stopped_relay_gives_its_lease_back_at_once(live: LiveProcesses, valke
     assert holder() == ""
 
 
+@pytest.mark.slow
 def test_a_second_relay_waits_and_takes_over_after_a_kill(live: LiveProcesses, valkey: Any) -> None:
     tenant = TenantFactory()
     audience = f"tenant:{tenant.pk}"
@@ -114,6 +115,7 @@ def test_a_second_relay_waits_and_takes_over_after_a_kill(live: LiveProcesses, v
     assert sorted(sequences(audience)) == list(range(1, 1401))
 
 
+@pytest.mark.slow
 def test_a_relay_that_was_frozen_past_its_lease_does_no_harm(
     live: LiveProcesses, valkey: Any
 ) -> None:

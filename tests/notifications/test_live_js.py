@@ -55,6 +55,7 @@ def page() -> Iterator[Page]:
         browser.close()
 
 
+@pytest.mark.slow
 def test_a_page_hears_all_events_once_through_a_restart_until_logout(
     start_web: WebStarter, page: Page, aside: Callable[..., Any]
 ) -> None:

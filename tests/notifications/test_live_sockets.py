@@ -55,6 +55,7 @@ async def stay_idle(web: Web, staff: Staff, *, seconds: float) -> None:
     assert "Traceback" not in web.process.log()
 
 
+@pytest.mark.slow
 async def test_idle_sockets_stay_open(web: Web, staff: Staff) -> None:
     """Channel-layer sockets with a time-out (redis-py's default of 5 s) end most of them."""
     await stay_idle(web, staff, seconds=35)

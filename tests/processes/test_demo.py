@@ -59,7 +59,7 @@ def start(state: Path) -> Demo:
         assert process.poll() is None, demo.text()
         return "Ctrl-C ends everything" in demo.text()
 
-    wait_for(up, seconds=100, what="the demo is up")
+    wait_for(up, seconds=240, what="the demo is up")
     return demo
 
 
@@ -78,7 +78,7 @@ FILLED = "select count(*) from trading_order where state = 'filled'"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(700)
 def test_the_demo_trades_ends_with_zero_and_goes_on_where_it_stopped(state):
     demo = start(state)
     try:

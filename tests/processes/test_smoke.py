@@ -49,13 +49,13 @@ def smoke(*arguments: str) -> subprocess.CompletedProcess[str]:
         env={**environment, "DJANGO_SETTINGS_MODULE": "config.settings.local"},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
         check=False,
     )
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_killing_the_order_worker_midway_changes_no_figure(services):
     run = smoke("--kill-worker", *services)
     assert run.returncode == 0, run.stdout + run.stderr
