@@ -6,13 +6,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from django.conf import settings as django_settings
-from django.test import TransactionTestCase
+from django.core.management.color import no_style
+from django.db import connections
+from django.test import TransactionTestCase, override_settings
 
 from config.demo.paper_control import PaperAccount, PaperControl, invented_account
 from config.supervisor.launch import launched
@@ -49,18 +52,40 @@ def _uses_servers(item: pytest.Item) -> bool:
     return bool(names) or item.get_closest_marker("django_db") is not None
 
 
+# --- what every test would pay for -----------------------------------------------------------
+
+# Made by migrations, the same before and after each test.
+KEPT_TABLES = frozenset({"django_content_type", "auth_permission"})
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _flush_past_the_tripwire() -> Iterator[None]:
-    """Emptying the tables between transactional tests is no access by the application."""
+def _quick_flush() -> Iterator[None]:
+    """Empties the tables between transactional tests, which is no access by the application.
+
+    Django's own way makes all content types and permissions again each time.
+    """
     original = TransactionTestCase._fixture_teardown
+
+    @cache
+    def statements(alias: str) -> list[str]:
+        tables = connections[alias].introspection.django_table_names(only_existing=True)
+        return connections[alias].ops.sql_flush(no_style(), sorted({*tables} - KEPT_TABLES))
 
     def teardown(self: TransactionTestCase) -> None:
         with tripwire_disabled():
-            original(self)
+            for alias in self._databases_names(include_mirrors=False):
+                connections[alias].ops.execute_sql_flush(statements(alias))
 
     TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
     yield
     TransactionTestCase._fixture_teardown = original  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_are_found_when_asked_for() -> Iterator[None]:
+    """Each new test client loads the middleware, and that would list all files each time."""
+    with override_settings(WHITENOISE_AUTOREFRESH=True):
+        yield
 
 
 # --- Valkey or Redis ------------------------------------------------------------------------
