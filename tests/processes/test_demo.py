@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from config.supervisor.launch import launched
 from config.supervisor.ports import LOOPBACK, free_port, http_answers
 from tests.processes.live import wait_for
 
@@ -47,7 +48,7 @@ def start(state: Path) -> Demo:
     output = state.with_name(f"{state.name}-{port}.log")
     with output.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "demo", "--port", str(port)],
+            launched([sys.executable, "manage.py", "demo", "--port", str(port)]),
             cwd=settings.BASE_DIR,
             env=environment(state),
             stdout=sink,
@@ -59,7 +60,12 @@ def start(state: Path) -> Demo:
         assert process.poll() is None, demo.text()
         return "Ctrl-C ends everything" in demo.text()
 
-    wait_for(up, seconds=240, what="the demo is up")
+    try:
+        wait_for(up, seconds=240, what="the demo is up")
+    except BaseException:
+        process.terminate()
+        process.wait(60)
+        raise
     return demo
 
 
@@ -83,7 +89,7 @@ def test_the_demo_trades_ends_with_zero_and_goes_on_where_it_stopped(state):
     demo = start(state)
     try:
         assert http_answers(f"http://{LOOPBACK}:{demo.port}/login/")
-        wait_for(lambda: demo.count(FILLED) > 0, seconds=60, what="a first order is filled")
+        wait_for(lambda: demo.count(FILLED) > 0, seconds=120, what="a first order is filled")
         for line in ("operator@aurora.example", "client@aurora.example", "password of all"):
             assert line in demo.text()
     finally:
@@ -99,7 +105,7 @@ def test_the_demo_trades_ends_with_zero_and_goes_on_where_it_stopped(state):
     again = start(state)
     try:
         assert again.count(users) == people
-        wait_for(lambda: again.count(FILLED) > filled, seconds=60, what="it trades on")
+        wait_for(lambda: again.count(FILLED) > filled, seconds=120, what="it trades on")
     finally:
         again.process.send_signal(signal.SIGTERM)
         assert again.process.wait(60) == 0
@@ -112,7 +118,7 @@ def manage(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environment(state),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
