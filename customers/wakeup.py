@@ -60,3 +60,5 @@ def _run() -> None:
             current_app.send_task(task_name, kwargs=kwargs, retry=False, ignore_result=True)
         except Exception as error:  # whatever the broker client raises: the sweeper will do
             logger.warning("could not wake %s: %s", task_name, error)
+        finally:
+            _queue.task_done()

@@ -21,6 +21,7 @@ from config.demo.paper_control import PaperAccount, PaperControl, invented_accou
 from config.supervisor.launch import launched
 from config.supervisor.ports import LOOPBACK, free_port, http_answers
 from config.supervisor.valkey import answers, socket_of, valkey_argv
+from customers import wakeup
 from customers.tenancy import tripwire_disabled
 from tests.processes.live import LiveProcesses, wait_for
 
@@ -116,6 +117,11 @@ def _broker() -> Iterator[None]:
 @pytest.fixture
 def valkey() -> Iterator["redis.Redis[bytes]"]:
     """A client of the run's Valkey or Redis, empty at the start of the test."""
+    wait_for(
+        lambda: not wakeup._queue.unfinished_tasks,
+        seconds=30,
+        what="the messages of the test before are out",
+    )
     client = redis.Redis.from_url(django_settings.REDIS_URL)
     client.flushdb()
     yield client

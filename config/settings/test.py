@@ -56,6 +56,8 @@ DATABASES = {
 # A file, not :memory:, so that threads and child processes of a test share it.
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test_tandem.sqlite3")}
+else:
+    DATABASES["default"]["TEST"] = {"CHARSET": "utf8mb4"}  # a server's own default may be latin1
 
 REDIS_URL = env.text("REDIS_URL", default=f"unix://{socket_path(VAR_DIR, 'valkey.sock')}")
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)

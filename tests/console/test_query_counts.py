@@ -78,6 +78,7 @@ def few(firm: Firm, owner: Client) -> dict[str, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_lists_and_pages_cost_the_same_with_many_rows(
     firm: Firm, few: dict[str, int], owner: Client
 ) -> None:

@@ -49,8 +49,8 @@ def test_the_kill_switch_stops_entries_whose_leverage_is_just_being_set(world: W
 
 def test_an_entry_that_expires_while_its_leverage_is_set_does_not_leave(world: World) -> None:
     follower = world.follower()
-    world.paper.control.add_fault("delay", ms=1500, **LEVERAGE)
-    signal = world.entry(expires_at=timezone.now() + timedelta(seconds=1))
+    world.paper.control.add_fault("delay", ms=3500, **LEVERAGE)
+    signal = world.entry(expires_at=timezone.now() + timedelta(seconds=3))
 
     world.fan_out(signal)
 

@@ -97,7 +97,8 @@ class Departures:
             tally = FanoutTally.objects.for_tenant(self.tenant_id).filter(
                 signal_id=signal_id, strategy_id=strategy_id
             )
-            within = tally.filter(entries_sent__lte=F("followers") - number)
+            # Added, not subtracted: MariaDB's unsigned numbers know nothing below zero.
+            within = tally.filter(followers__gte=F("entries_sent") + number)
             if not within.update(entries_sent=F("entries_sent") + number):
                 self._count_again(fanout, number)
 
