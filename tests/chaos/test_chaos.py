@@ -24,6 +24,7 @@ from tests.chaos.verdict import Books, IntentRow, PositionRow, Verdict, judge
 SEED = "7"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(420)
 def test_nothing_is_doubled_or_lost_while_everything_fails() -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}

@@ -133,7 +133,7 @@ class Desk:
                 f"{self._venue}/api/v5/market/ticker?{query}", timeout=2
             ) as answer:
                 self._prices[symbol] = float(json.load(answer)["data"][0]["last"])
-        except (OSError, HTTPException, ValueError, LookupError, TypeError):
+        except (OSError, HTTPException, ValueError, LookupError, TypeError, RecursionError):
             return self._prices.get(symbol, 60_000.0 if "BTC" in symbol else 3_000.0)
         return self._prices[symbol]
 
