@@ -36,11 +36,6 @@ def main() -> int:
     parser.add_argument("--intents", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0, help="0: a new one, which is printed")
     parser.add_argument("--strength", type=float, default=1.0, help="scales all chances; 0: calm")
-    parser.add_argument(
-        "--only-unclear",
-        action="store_true",
-        help="how long outcomes stay unknown when half of the look-ups fail; nothing else fails",
-    )
     parser.add_argument("--quiet", action="store_true", help="only the result")
     parser.add_argument("--keep", action="store_true", help="keep the state directory")
     options = parser.parse_args()
@@ -57,7 +52,7 @@ def main() -> int:
     from tests.chaos.run import Options, Run
 
     run = Run(
-        Options(options.intents, seed, options.strength, options.quiet, options.only_unclear),
+        Options(options.intents, seed, options.strength, options.quiet),
         state_dir=state,
         paper_port=port,
     )

@@ -47,8 +47,6 @@ class Options:
     seed: int
     strength: float = 1.0
     quiet: bool = False
-    only_unclear: bool = False
-    """No process is harmed; answers to orders and look-ups fail half of the time."""
 
 
 async def _sync(work: Callable[..., T], *arguments: Any) -> T:
@@ -89,7 +87,6 @@ class Run:
             seed=f"{options.seed}:storm",
             strength=options.strength,
             longest_hiding_ms=12_000 if self.short else 100_000,
-            only_unclear=options.only_unclear,
         )
         self.said = 0.0
 
@@ -97,8 +94,6 @@ class Run:
         started = time.monotonic()
         self.population: Population = await _sync(self._populate)
         probability = (0.03 if self.short else 0.012) * self.options.strength
-        if self.options.only_unclear:
-            probability = 0.0
         specs = stack(StackOptions(port=self.web_port, paper=self.paper))
         specs = [
             armed(spec, probability=probability, seed=str(self.options.seed))
@@ -159,7 +154,7 @@ class Run:
     async def _rage(self, desks: list[Desk]) -> None:
         tasks = [
             asyncio.create_task(self._keep_storming()),
-            *([] if self.options.only_unclear else [asyncio.create_task(self._keep_wrecking())]),
+            asyncio.create_task(self._keep_wrecking()),
             *(asyncio.create_task(self._keep_trading(desk)) for desk in desks),
         ]
         deadline = time.monotonic() + LONGEST_SECONDS

@@ -31,14 +31,6 @@ SYSTEM_CODES = ("50001", "50004", "50013", "50026")
 """Of these the venue may have taken the order, so they come before and after booking."""
 
 
-UNCLEAR_HALF = (
-    {"action": "drop", "booked": True, "probability": 0.25, **PLACING},
-    {"action": "drop", "booked": False, "probability": 0.25, **PLACING},
-    {"action": "http_status", "status": 503, "probability": 0.5, **READING},
-)
-"""Half of all orders without an answer, half of all look-ups failing; nothing else."""
-
-
 def menu(chance: Random, *, longest_hiding_ms: int) -> dict[str, Any]:
     """One random fault rule; its `probability` and `seed` are set by the caller."""
     booked = chance.random() < 0.5
@@ -78,30 +70,18 @@ class Storm:
     """Keeps a few rules in force, changes them often, counts what they struck."""
 
     def __init__(
-        self,
-        control: PaperControl,
-        *,
-        seed: str,
-        strength: float,
-        longest_hiding_ms: int,
-        only_unclear: bool = False,
+        self, control: PaperControl, *, seed: str, strength: float, longest_hiding_ms: int
     ) -> None:
         self._control = control
         self._chance = Random(seed)
         self._strength = strength
         self._longest_hiding_ms = longest_hiding_ms
-        self._only_unclear = only_unclear
         self.hits: Counter[str] = Counter()
         self.hidden_until = 0.0
 
     def change(self) -> None:
         """Take the rules back and post others."""
         self.calm()
-        if self._only_unclear:
-            seeds = [{"seed": self._chance.randrange(1 << 30)} for _ in UNCLEAR_HALF]
-            rules = [rule | seed for rule, seed in zip(UNCLEAR_HALF, seeds, strict=True)]
-            self._control.call("POST", "faults", rules)
-            return
         rules = [
             {
                 "probability": round(self._chance.uniform(0.05, 0.5) * self._strength, 3),
