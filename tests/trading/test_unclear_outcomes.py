@@ -1,5 +1,6 @@
 """What becomes of an order whose answer was lost, cut, late or nonsense: over real sockets."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,10 +11,13 @@ from django.utils import timezone
 from customers.tenancy import tenant_scope
 from tests.trading.world import World
 from trading import tasks
-from trading.models import Order
+from trading.models import Fill, Order
 from trading.services import sweeps
 from trading.services.fanout.context import shard_context
 from trading.services.fanout.shards import shard_claim, shard_plan
+from trading.services.order_updates import OrderUpdate, order_updates_apply
+from venues import markets
+from venues.domain.types import FillSnapshot, OrderSnapshot, VenueOrderState
 
 PLACE = {"endpoint": "trade/order", "method": "POST", "count": 1}
 BOOKED = [
@@ -234,3 +238,49 @@ def test_partly_filled_orders_follow_the_fills(world: World) -> None:
     held = world.held(follower)
     assert held.filled == 4
     assert held.target == 4
+
+
+def test_fills_that_are_told_again_with_new_ones_count_once(world: World) -> None:
+    follower = world.follower()
+    world.paper.control.add_fault("partial_fill", ratio=0.4, remainder="rest", **PLACE)
+    world.run(signal := world.entry(), rounds=2)
+    (order,) = world.orders()
+    assert world.held(follower).filled == 4
+    with tenant_scope(world.tenant.pk):
+        known = Fill.objects.get()
+    told = FillSnapshot(
+        trade_id=known.trade_id,
+        venue_order_id=order.venue_order_id,
+        client_order_id=order.pk,
+        symbol=order.symbol,
+        side="buy",
+        quantity=known.quantity,
+        price=known.price,
+        fee=known.fee,
+        fee_currency=known.fee_currency,
+        is_maker=False,
+        filled_at_ms=int(known.filled_at.timestamp() * 1000),
+    )
+    rest = replace(told, trade_id="the rest", quantity=Decimal(6))
+    shown = OrderSnapshot(
+        venue_order_id=order.venue_order_id,
+        client_order_id=order.pk,
+        symbol=order.symbol,
+        state=VenueOrderState.FILLED,
+        quantity=Decimal(10),
+        filled_quantity=Decimal(10),
+        average_price=known.price,
+    )
+    instrument = markets.instrument("paper", order.symbol)
+    assert instrument is not None
+    for fills in ((rest, told), (told, rest)):
+        with tenant_scope(world.tenant.pk):
+            order_updates_apply(
+                tenant_id=world.tenant.pk,
+                updates=[OrderUpdate(order.pk, snapshot=shown, fills=fills)],
+                instruments={"paper": {order.symbol: instrument}},
+            )
+    assert world.intent(signal, follower).status == "filled"
+    assert world.held(follower).filled == 10
+    with tenant_scope(world.tenant.pk):
+        assert Fill.objects.count() == 2
