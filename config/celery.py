@@ -1,13 +1,29 @@
 """The Celery application. Queues are in settings; tasks live in each app's tasks.py."""
 
+import logging
+import os
+import signal
+import threading
 from importlib import import_module
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_process_shutdown, worker_shutting_down
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
+from config import broker
+from customers import wakeup
+from customers.draining import drain_begin
+
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 25.0
+"""What a worker that was told to stop may take; all that it does is made to end well before."""
+LATE_ANSWER_SECONDS = 15.0
+"""Longer than a request that has left may take."""
+
+broker.install()
 app = Celery("tandem")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
@@ -31,3 +47,27 @@ def _refuse_a_wrong_key(**_: Any) -> None:
 def _load_before_the_fork(**_: Any) -> None:
     """ccxt takes most of a second and 60 MB: loaded here, the pool's processes share it."""
     import_module("venues.okx")
+
+
+@worker_shutting_down.connect
+def _drain(**_: Any) -> None:
+    """SIGTERM: Celery takes no more messages and waits for running tasks, without any limit."""
+    drain_begin()
+    limit = threading.Timer(DRAIN_SECONDS, _give_up)
+    limit.daemon = True
+    limit.start()
+
+
+def _give_up() -> None:
+    """As if the machine lost it: the pool goes with it, and the rows say how far each order is."""
+    logger.error("still working %.0f s after the signal to stop; killed", DRAIN_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@worker_process_shutdown.connect
+def _finish(**_: Any) -> None:
+    """In each process of the pool, when its last task is done."""
+    from trading.services.submission.stragglers import stragglers
+
+    stragglers.wait(LATE_ANSWER_SECONDS)
+    wakeup.flush()

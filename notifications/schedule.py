@@ -1,9 +1,11 @@
 """When this app's periodic tasks run; merged into CELERY_BEAT_SCHEDULE."""
 
+DELIVERIES_SECONDS = 10.0
+
 SCHEDULE = {
     "notifications: deliveries that are due": {
         "task": "notifications.tasks.deliveries_sweep",
-        "schedule": 10.0,
+        "schedule": DELIVERIES_SECONDS,
     },
     "notifications: settled signals without a summary": {
         "task": "notifications.tasks.summaries_sweep",

@@ -4,8 +4,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from customers.tenancy import system_scope
-from customers.wakeup import wake
+from customers.wakeup import wake_swept
 from notifications.models import Delivery
+from notifications.schedule import DELIVERIES_SECONDS
 from notifications.services import alert_notices, deliveries, fanout_summaries
 
 SWEPT_AT_ONCE = 200
@@ -36,7 +37,12 @@ def deliveries_sweep() -> int:
             .values_list("pk", "tenant_id")[:SWEPT_AT_ONCE]
         )
     for pk, tenant_id in due:
-        wake(deliveries.SEND_TASK, delivery_id=pk, tenant_id=tenant_id)
+        wake_swept(
+            deliveries.SEND_TASK,
+            lifetime_seconds=DELIVERIES_SECONDS,
+            delivery_id=pk,
+            tenant_id=tenant_id,
+        )
     return len(due)
 
 

@@ -117,11 +117,7 @@ def _broker() -> Iterator[None]:
 @pytest.fixture
 def valkey() -> Iterator["redis.Redis[bytes]"]:
     """A client of the run's Valkey or Redis, empty at the start of the test."""
-    wait_for(
-        lambda: not wakeup._queue.unfinished_tasks,
-        seconds=30,
-        what="the messages of the test before are out",
-    )
+    assert wakeup.flush(30), "messages of the test before did not get out"
     client = redis.Redis.from_url(django_settings.REDIS_URL)
     client.flushdb()
     yield client

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery import shared_task
 
 from customers.tasks_base import TenantTask
-from customers.wakeup import wake
+from customers.wakeup import wake_swept
 from trading.services import sweeps
 from trading.services.account_sync import accounts_refresh as refresh_accounts
 from trading.services.breaker.answers import answer_counts_purge as purge_answer_counts
@@ -74,17 +76,22 @@ def sweep() -> None:
     sweeps.orders_lose_abandoned()
     for tenant_id, ids in sweeps.signals_due().items():
         for signal_id in ids:
-            wake("trading.tasks.signal_dispatch", signal_id=signal_id, tenant_id=tenant_id)
+            _wake_again("signal_dispatch", signal_id=signal_id, tenant_id=tenant_id)
     for tenant_id, ids in sweeps.shards_due().items():
         for shard_id in ids:
-            wake("trading.tasks.shard_run", shard_id=shard_id, tenant_id=tenant_id)
+            _wake_again("shard_run", shard_id=shard_id, tenant_id=tenant_id)
     for tenant_id, ids in sweeps.orders_ready().items():
-        wake("trading.tasks.orders_submit", order_ids=ids, tenant_id=tenant_id)
+        _wake_again("orders_submit", order_ids=ids, tenant_id=tenant_id)
     for tenant_id, ids in sweeps.orders_to_check().items():
-        wake("trading.tasks.orders_check", order_ids=ids, tenant_id=tenant_id)
-    for tenant_id, ids in sweeps.signals_unsettled().items():
+        _wake_again("orders_check", order_ids=ids, tenant_id=tenant_id)
+    for tenant_id, ids in sweeps.signals_to_settle().items():
         for signal_id in ids:
-            wake("trading.tasks.signal_settle", signal_id=signal_id, tenant_id=tenant_id)
+            _wake_again("signal_settle", signal_id=signal_id, tenant_id=tenant_id)
+
+
+def _wake_again(task: str, **kwargs: Any) -> None:
+    lifetime = sweeps.ASK_AGAIN.total_seconds()
+    wake_swept(f"trading.tasks.{task}", lifetime_seconds=lifetime, **kwargs)
 
 
 @shared_task
@@ -110,8 +117,9 @@ def accounts_sweep() -> None:
     """Every twenty seconds: accounts whose picture is getting old, key and modes included."""
     for tenant_id, ids in sweeps.accounts_stale().items():
         for start in range(0, len(ids), ACCOUNTS_PER_TASK):
-            wake(
+            wake_swept(
                 "trading.tasks.accounts_reread",
+                lifetime_seconds=sweeps.READ_PAUSES[0].total_seconds(),
                 account_ids=ids[start : start + ACCOUNTS_PER_TASK],
                 tenant_id=tenant_id,
             )

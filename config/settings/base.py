@@ -143,7 +143,8 @@ def database_from(url: str) -> dict[str, Any]:
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "signals_app.*": {"queue": "signals"},
-    "trading.tasks.signal_*": {"queue": "signals"},
+    "trading.tasks.signal_dispatch": {"queue": "signals"},
+    "trading.tasks.signal_settle": {"queue": "sync"},
     "trading.tasks.sweep": {"queue": "signals"},  # recovery never waits behind account checks
     "trading.tasks.shard_*": {"queue": "orders"},
     "trading.tasks.orders_submit": {"queue": "orders"},
@@ -159,16 +160,28 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 25.0
+CELERY_WORKER_CONSUMER = "config.broker:SteadyConsumer"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever
+# A server that is gone without a word is noticed, too: kombu has no limits of its own.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 10.0,
+    "socket_connect_timeout": 3.0,
+    "health_check_interval": 8,
+}
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # the sweep runs every two seconds
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     **customers_schedule.SCHEDULE,
     **signals_schedule.SCHEDULE,
     **trading_schedule.SCHEDULE,
     **notifications_schedule.SCHEDULE,
 }
+for _entry in CELERY_BEAT_SCHEDULE.values():
+    if isinstance(_entry["schedule"], float):
+        # Dropped when no worker took it for two periods: after an outage of the workers one
+        # sweep is as good as a hundred.
+        _entry["options"] = {"expire_seconds": int(2 * _entry["schedule"])}
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -118,7 +118,7 @@ def stack(options: StackOptions) -> list[ChildSpec]:
             argv=worker_argv(name, queues, processes),
             stage=WORKER_STAGE,
             env=base,
-            # Celery's own soft shutdown takes up to 25 s; what is sent is finished first.
+            # It finishes what is sent, and ends by itself after config.celery.DRAIN_SECONDS.
             stop_seconds=30,
         )
         for name, (queues, processes) in WORKERS.items()

@@ -38,10 +38,11 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     calls: list[tuple[str, dict[str, Any]]] = []
 
     def remember(name: str, **ids: Any) -> None:
+        ids.pop("lifetime_seconds", None)
         calls.append((name, ids))
 
     monkeypatch.setattr("customers.wakeup.wake", remember)
-    monkeypatch.setattr(tasks, "wake", remember)
+    monkeypatch.setattr(tasks, "wake_swept", remember)
     return calls
 
 

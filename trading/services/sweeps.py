@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from customers.models import ExchangeAccount
@@ -18,14 +18,18 @@ from customers.tenancy import system_scope, tenant_scope
 from signals_app.models import Signal
 from trading.domain.order_states import OrderState, OrderTrigger
 from trading.domain.reasons import Reason, ReasonCode
-from trading.models import Order, SignalShard
+from trading.models import Intent, Order, SignalShard
+from trading.services.fanout.signals import SETTLE_PATIENCE
 from trading.services.order_updates import OrderUpdate, order_updates_apply
 from trading.services.submission.claiming import may_go_now
 
 GRACE = timedelta(seconds=2)
 """Younger rows are left to their wake-up."""
-SENDING_PATIENCE = timedelta(seconds=12)
-"""Longer than a request may take: then its sender is dead."""
+ASK_AGAIN = timedelta(seconds=4)
+"""A message that nobody took by then is dropped, and its row asked for again."""
+SENDING_PATIENCE = timedelta(seconds=6)
+"""The venue has answered or refuses by now (the deadline of sending and its margin): the sender is
+dead, or waits for an answer that it may still bring; it is looked up either way."""
 BATCH = 500
 READ_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (60, 120, 240, 300))
 """Between two readings of an account, by how often it failed in a row."""
@@ -42,32 +46,58 @@ def _by_tenant(rows: Iterable[tuple[str, str]]) -> Due:
 
 
 def signals_due() -> Due:
-    """Received and not planned, or whose planner died."""
+    """Received and not planned, or whose planner died; the oldest first."""
     now = timezone.now()
     with system_scope("sweep: signals to dispatch"):
         rows = Signal.objects.filter(
-            Q(status=Signal.Status.RECEIVED, received_at__lt=now - GRACE)
+            Q(status=Signal.Status.RECEIVED, received_at__lt=now - GRACE) & _not_asked(now)
             | Q(status=Signal.Status.PLANNING, claimed_until__lt=now)
         )
-        return _by_tenant(rows.values_list("tenant_id", "pk")[:BATCH])
+        due = _by_tenant(rows.order_by("pk").values_list("tenant_id", "pk")[:BATCH])
+    _note_asked(Signal, due, now, status=Signal.Status.RECEIVED)
+    return due
 
 
-def signals_unsettled() -> Due:
+def signals_to_settle() -> Due:
+    """Dispatched, with nothing left to wait for or waited for long enough."""
+    now = timezone.now()
+    unplanned = SignalShard.objects.exclude(status=SignalShard.Status.PLANNED)
+    open_intents = Intent.objects.filter(status__in=(Intent.Status.WORKING, Intent.Status.UNKNOWN))
     with system_scope("sweep: signals to settle"):
         rows = Signal.objects.filter(
-            status=Signal.Status.DISPATCHED, planned_at__lt=timezone.now() - GRACE
+            ~Exists(unplanned.filter(signal_id=OuterRef("pk"))),
+            Q(planned_at__lt=now - SETTLE_PATIENCE)
+            | ~Exists(open_intents.filter(signal_id=OuterRef("pk"))),
+            status=Signal.Status.DISPATCHED,
+            planned_at__lt=now - GRACE,
         )
-        return _by_tenant(rows.values_list("tenant_id", "pk")[:BATCH])
+        return _by_tenant(rows.order_by("pk").values_list("tenant_id", "pk")[:BATCH])
 
 
 def shards_due() -> Due:
     now = timezone.now()
     with system_scope("sweep: shards to plan"):
         rows = SignalShard.objects.filter(
-            Q(status=SignalShard.Status.PENDING, created_at__lt=now - GRACE)
+            Q(status=SignalShard.Status.PENDING, created_at__lt=now - GRACE) & _not_asked(now)
             | Q(status=SignalShard.Status.CLAIMED, claimed_until__lt=now)
         )
-        return _by_tenant(rows.values_list("tenant_id", "pk")[:BATCH])
+        due = _by_tenant(rows.order_by("pk").values_list("tenant_id", "pk")[:BATCH])
+    _note_asked(SignalShard, due, now, status=SignalShard.Status.PENDING)
+    return due
+
+
+def _not_asked(now: datetime) -> Q:
+    """Nobody claimed the row, so its `claimed_until` says until when its message may wait."""
+    return Q(claimed_until=None) | Q(claimed_until__lt=now)
+
+
+def _note_asked(
+    model: type[Signal] | type[SignalShard], due: Due, now: datetime, **still: str
+) -> None:
+    for tenant_id, ids in due.items():
+        with tenant_scope(tenant_id):
+            rows = model.objects.for_tenant(tenant_id).filter(pk__in=ids, **still)
+            rows.update(claimed_until=now + ASK_AGAIN)
 
 
 def orders_ready() -> Due:
