@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trading.models import Order
+
+CLAIM_LIFETIME = timedelta(seconds=6)
+"""What a dead sender had claimed is ready again after this."""
 
 
 @dataclass(frozen=True, slots=True)

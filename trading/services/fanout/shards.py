@@ -13,7 +13,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from customers.deadlocks import retry_on_deadlock
+from customers.draining import is_draining
 from customers.failpoints import failpoint
+from customers.tenancy import TenantQuerySet
+from customers.wakeup import wake
 from signals_app.models import Signal
 from trading.domain.planning import Leg, Plan, plan_follower
 from trading.domain.reasons import Reason, ReasonCode
@@ -36,11 +39,14 @@ from trading.services.outgoing import OutgoingOrder
 CHUNK = 250
 FIRST_CHUNK = 50
 """The first orders leave while the next are being planned."""
-SHARD_LEASE = timedelta(seconds=15)
+SHARD_LEASE = timedelta(seconds=6)
+"""Renewed with each chunk; what a killed planner left is planned on after it."""
 
 
 def shard_claim(*, shard_id: str, tenant_id: str, claimed_by: str) -> SignalShard | None:
     """The shard, if this caller won it: a pending one, or one whose planner died."""
+    if is_draining():
+        return None
     now = timezone.now()
     rows = SignalShard.objects.for_tenant(tenant_id).filter(pk=shard_id)
     values: dict[str, Any] = {
@@ -58,21 +64,44 @@ def shard_plan(context: ShardContext) -> Iterator[list[OutgoingOrder]]:
     """Plan the shard chunk by chunk; yields the orders of each committed chunk.
 
     The orders are CLAIMED for the caller. Followers that have an intent for this signal already
-    are left alone, so a second run only does what is missing.
+    are left alone, so a second run only does what is missing. A worker that is about to end leaves
+    the rest of the shard to another one.
     """
     failpoint("shard.claimed")
     shard = context.shard
     rows = follower_rows(shard)
     rows = _rotated(rows, shard.signal_id)
     for start, end in _chunks(len(rows)):
+        if is_draining():
+            _release(shard, context.claimed_by)
+            return
+        if start and not _renew(shard, context.claimed_by):
+            return  # another one plans it on
         chunk = rows[start:end]
         orders = retry_on_deadlock(partial(_plan_chunk, context, chunk))
         failpoint("chunk.committed")
         if orders:
             yield orders
-    SignalShard.objects.for_tenant(shard.tenant_id).filter(
-        pk=shard.pk, claimed_by=context.claimed_by
-    ).update(status=SignalShard.Status.PLANNED, claimed_until=None)
+    _claimed(shard, context.claimed_by).update(
+        status=SignalShard.Status.PLANNED, claimed_until=None
+    )
+
+
+def _claimed(shard: SignalShard, claimed_by: str) -> TenantQuerySet:
+    return SignalShard.objects.for_tenant(shard.tenant_id).filter(
+        pk=shard.pk, status=SignalShard.Status.CLAIMED, claimed_by=claimed_by
+    )
+
+
+def _renew(shard: SignalShard, claimed_by: str) -> bool:
+    until = timezone.now() + SHARD_LEASE
+    return bool(_claimed(shard, claimed_by).update(claimed_until=until))
+
+
+def _release(shard: SignalShard, claimed_by: str) -> None:
+    rows = _claimed(shard, claimed_by)
+    if rows.update(status=SignalShard.Status.PENDING, claimed_by="", claimed_until=None):
+        wake("trading.tasks.shard_run", shard_id=shard.pk, tenant_id=shard.tenant_id)
 
 
 def _rotated(rows: list[FollowerRow], signal_id: str) -> list[FollowerRow]:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from customers.draining import is_draining
 from customers.failpoints import failpoint
 from customers.services.events import EventDraft, events_record, staff_audience
 from customers.wakeup import wake, wake_on_commit
@@ -18,7 +19,7 @@ from trading.models import FanoutTally, Intent, Order, SignalShard
 from trading.selectors.coverage import Coverage, signal_coverage
 from trading.signals import fanout_settled
 
-CLAIM = timedelta(seconds=15)
+CLAIM = timedelta(seconds=6)
 SETTLE_PATIENCE = timedelta(minutes=2)
 """After this a summary goes out even if an outcome is still open."""
 SMALLEST_SHARD = 50
@@ -28,6 +29,8 @@ FOLLOWED_AT_ONCE = 200
 
 def _claim(signal_id: str, tenant_id: str) -> bool:
     """One winner: a received signal, or one whose planner died."""
+    if is_draining():
+        return False
     now = timezone.now()
     rows = Signal.objects.for_tenant(tenant_id).filter(pk=signal_id)
     values = {"status": Signal.Status.PLANNING, "claimed_until": now + CLAIM}

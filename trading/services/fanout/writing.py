@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import fields as dataclass_fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -27,10 +27,9 @@ from trading.models import CopiedPosition, EffectiveSettings, Intent, Order
 from trading.services.cancelling import entries_cancel, lost_entries_give_up
 from trading.services.fanout.context import Market, ShardContext
 from trading.services.fanout.loading import FollowerRow, PositionRow
-from trading.services.outgoing import OutgoingOrder
+from trading.services.outgoing import CLAIM_LIFETIME, OutgoingOrder
 from venues.domain.types import InstrumentKind
 
-ORDER_LEASE = timedelta(seconds=10)
 _SIDES = {1: "buy", -1: "sell", 0: ""}
 _SAME_COLUMNS = ("tenant_id", "signal_id", "strategy_id", "symbol")
 """Of an order: alike for all that one signal asks of one strategy's followers."""
@@ -208,7 +207,7 @@ class ChunkWriter:
         if state is OrderState.CLAIMED:
             same |= {
                 "claimed_by": self.context.claimed_by,
-                "claimed_until": self.now + ORDER_LEASE,
+                "claimed_until": self.now + CLAIM_LIFETIME,
             }
         same |= {name: getattr(orders[0], name) for name in _SAME_COLUMNS} if orders else {}
         rows = [{name: getattr(order, name) for name in _OWN_COLUMNS} for order in orders]

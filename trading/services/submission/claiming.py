@@ -6,20 +6,18 @@ import os
 import socket
 import threading
 from collections.abc import Sequence
-from datetime import timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from customers.draining import is_draining
 from customers.failpoints import failpoint
 from customers.models import ExchangeAccount
 from trading.domain.key_rules import EXITS_WAIT_FOR
 from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.models import Order
-from trading.services.outgoing import outgoing_of
+from trading.services.outgoing import CLAIM_LIFETIME, outgoing_of
 from trading.services.submission.sender import OrderSender
-
-CLAIM = timedelta(seconds=10)
 
 
 def claimant() -> str:
@@ -52,6 +50,8 @@ def may_go_now(orders: QuerySet[Order]) -> QuerySet[Order]:
 
 def orders_claim(*, tenant_id: str, order_ids: Sequence[str], claimed_by: str) -> list[str]:
     """Claim READY orders that may go now."""
+    if is_draining():
+        return []
     now = timezone.now()
     ready = Order.objects.for_tenant(tenant_id).filter(pk__in=order_ids, state=OrderState.READY)
     free = list(may_go_now(ready).values_list("pk", flat=True))
@@ -60,7 +60,7 @@ def orders_claim(*, tenant_id: str, order_ids: Sequence[str], claimed_by: str) -
     Order.objects.for_tenant(tenant_id).filter(pk__in=free, state=OrderState.READY).update(
         state=OrderState.CLAIMED,
         claimed_by=claimed_by,
-        claimed_until=now + CLAIM,
+        claimed_until=now + CLAIM_LIFETIME,
         reason_code="",  # what it waited for, if it did
         reason_params={},
     )

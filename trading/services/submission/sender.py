@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from customers.bulk_rows import rows_insert, rows_update, rows_upsert
+from customers.draining import is_draining
 from customers.failpoints import failpoint
 from customers.wakeup import wake
 from trading.domain.order_states import OrderState, OrderTrigger
@@ -23,8 +24,9 @@ from trading.services.acknowledgements import acknowledgements_apply
 from trading.services.breaker import AnswerTally, Departures, FanoutExceededError
 from trading.services.clocks import deadline_ms
 from trading.services.order_updates import OrderUpdate, order_updates_apply
-from trading.services.outgoing import OutgoingOrder
+from trading.services.outgoing import CLAIM_LIFETIME, OutgoingOrder
 from trading.services.submission.answers import leverage_reason, refusal_of_keys, update_for
+from trading.services.submission.claims import claims_release, claims_renew
 from trading.services.submission.last_checks import Instruments, checked_again, last_checks
 from trading.services.submission.stragglers import stragglers
 from trading.services.submission.wire import (
@@ -47,6 +49,7 @@ FLUSH_SECONDS = 0.02
 SILENCE_SECONDS = 0.25
 PATIENCE_SECONDS = 1.0
 """So long a worker waits for the last answers before it takes the next task."""
+RENEW_SECONDS = CLAIM_LIFETIME.total_seconds() / 3
 
 
 class OrderSender:
@@ -65,6 +68,8 @@ class OrderSender:
         self._in_flight = 0
         self._follow = follow
         self._to_follow: list[str] = []
+        self._preparing: set[str] = set()
+        self._renew_at = time.monotonic() + RENEW_SECONDS
         self._departures = Departures(tenant_id)
         self._answered = AnswerTally(tenant_id)
 
@@ -99,13 +104,35 @@ class OrderSender:
         self._to_follow = []
 
     def _send_chunk(self, orders: Sequence[OutgoingOrder]) -> None:
+        if is_draining():
+            self._release(orders)
+            return
         jobs, refused = last_checks(self.tenant_id, orders, self.instruments)
         self._apply(refused)
         # A neighbour that needs no preparation does not wait for one that does.
-        self._start(prepare_all, [job for job in jobs if job.set_leverage])
+        self._prepare([job for job in jobs if job.set_leverage])
         self._let_go([job for job in jobs if not job.set_leverage])
 
+    def _prepare(self, jobs: Sequence[Job]) -> None:
+        self._preparing.update(job.order.id for job in jobs)
+        self._start(prepare_all, jobs)
+
+    def _release(self, orders: Iterable[OutgoingOrder]) -> None:
+        ids = [order.id for order in orders]
+        claims_release(tenant_id=self.tenant_id, order_ids=ids, claimed_by=self.claimed_by)
+
+    def _keep_claims(self) -> None:
+        """A venue that is slow to set leverages must not make two of us prepare the same order."""
+        if self._preparing and time.monotonic() > self._renew_at:
+            claims_renew(
+                tenant_id=self.tenant_id, order_ids=self._preparing, claimed_by=self.claimed_by
+            )
+            self._renew_at = time.monotonic() + RENEW_SECONDS
+
     def _let_go(self, jobs: Sequence[Job]) -> None:
+        if is_draining():
+            self._release(job.order for job in jobs)
+            return
         leaving, stopped = self._departures.sift([job.order for job in jobs])
         self._apply(stopped)
         by_id = {job.order.id: job for job in jobs}
@@ -178,6 +205,7 @@ class OrderSender:
 
     def _collect(self, *, wait: bool) -> int:
         """Deal with the news that are there, or with `wait` soon are; returns how many."""
+        self._keep_claims()
         news: list[Prepared | Answer] = []
         timeout = SILENCE_SECONDS
         while len(news) < FLUSH_SIZE and len(news) < self._in_flight:
@@ -223,6 +251,7 @@ class OrderSender:
         order_updates_apply(tenant_id=self.tenant_id, updates=updates, instruments=self.instruments)
 
     def _take_prepared(self, prepared: Sequence[Prepared]) -> None:
+        self._preparing.difference_update(item.job.order.id for item in prepared)
         done = [item.job for item in prepared if item.error is None]
         self._remember_leverage(done)
         failpoint("orders.prepared")
