@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
+from config.demo.paper_control import PaperControlError, invented_account
 from tests.conftest import PaperServer
 from tests.paper.client import PaperClient, PaperSocket, order, sign, timestamp
 
 BALANCE = "/api/v5/account/balance"
+CONFIG = "/api/v5/account/config"
 
 
 @pytest.mark.parametrize(
@@ -183,3 +186,29 @@ def test_a_login_is_good_for_thirty_seconds(
 
     answer = open_socket("private").login(account, stamp=str(int(time()) - 32))
     assert answer["code"] == "60006"
+
+
+def test_a_user_has_several_keys_with_rights_of_their_own(
+    paper_exchange: PaperServer, source_ip: str
+) -> None:
+    first = paper_exchange.account()
+    reader = invented_account(permissions=("read_only",), ips=("127.0.0.0/8",))
+    again = {**first.spec(), "keys": [reader.spec()]}
+    paper_exchange.control.call("POST", "accounts", again)
+    with (
+        closing(PaperClient(paper_exchange.url, first, source_ip)) as of_first,
+        closing(PaperClient(paper_exchange.url, reader, source_ip)) as of_reader,
+    ):
+        facts = [client.send("GET", CONFIG).data[0] for client in (of_first, of_reader)]
+        assert facts[0]["uid"] == facts[1]["uid"]
+        assert [row["perm"] for row in facts] == ["read_only,trade", "read_only"]
+        assert [row["ip"] for row in facts] == ["", "127.0.0.0/8"]
+        assert of_reader.send("GET", BALANCE).data == of_first.send("GET", BALANCE).data
+        assert of_reader.post("trade/order", order()).code == "50120"
+        assert of_first.post("trade/order", order()).code == "0"
+
+        for taken in (reader.spec(), {**invented_account().spec(), "keys": [first.spec()]}):
+            with pytest.raises(PaperControlError, match="is taken"):
+                paper_exchange.control.call("POST", "accounts", taken)
+        paper_exchange.control.add_accounts(first)  # without it: the key was deleted
+        assert of_reader.send("GET", BALANCE).code == "50111"
