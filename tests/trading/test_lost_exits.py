@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.factories import SourceFactory, StrategyFactory, SubscriptionFactory
 from tests.trading.test_unclear_outcomes import PLACE, _age
 from tests.trading.world import SYMBOL, World
 from trading.models import CopiedPosition, Order
-from trading.services import exit_retry, order_checks
+from trading.services import exit_evidence, exit_retry, order_checks
 from venues.domain.types import VenueError, VenueErrorKind
 
 
@@ -111,6 +112,50 @@ def test_an_exit_that_happened_after_all_takes_nothing_from_the_accounts_other_c
     _age(world, 60)
     _look(world)
 
-    assert world.intent(signal, follower).status == "not_placed"
     booked = [row["side"] for row in world.ledger_orders(follower)]
     assert booked == ["buy", "buy", "sell"]
+    _show_up(world, signal, follower)
+    assert world.held(follower).filled == 0
+
+
+def _show_up(world: World, signal: Any, follower: Any) -> None:
+    deadline = time.monotonic() + 30
+    while world.intent(signal, follower).status != "filled":
+        assert time.monotonic() < deadline
+        _look(world, rounds=1)
+
+
+def test_a_partial_exit_that_the_venue_hides_is_not_repeated(world: World) -> None:
+    follower = world.follower()
+    world.run(world.entry())
+    world.paper.control.add_fault("hide_order", ms=6000, **PLACE)
+    world.paper.control.add_fault("drop", booked=True, **PLACE)
+    half = {"size": Decimal("0.3"), "size_basis": "position_fraction"}
+    world.fan_out(signal := world.signal("reduce", side="", **half))
+    _age(world, 60)
+    _look(world)
+
+    assert world.intent(signal, follower).status == "unknown"  # seven are left at the venue
+    world.run(world.signal("close", side=""))
+    booked = [(row["side"], row["sz"]) for row in world.ledger_orders(follower)]
+    assert booked == [("buy", "10"), ("sell", "3"), ("sell", "7")]
+    _show_up(world, signal, follower)
+    assert (world.held(follower).filled, world.held(follower).target) == (0, 0)
+
+
+def test_an_entry_that_may_have_filled_beside_it_proves_no_exit_absent(world: World) -> None:
+    follower = world.follower()
+    world.run(world.entry())
+    world.paper.control.add_fault("hide_order", ms=6000, **PLACE)
+    world.paper.control.add_fault("drop", booked=True, **PLACE)
+    half = {"size": Decimal("0.3"), "size_basis": "position_fraction"}
+    world.fan_out(signal := world.signal("reduce", side="", **half))
+    _age(world, 60)
+    world.fan_out(world.entry("increase", "0.03"))  # brings at the venue what the exit took
+    with tenant_scope(world.tenant.pk):
+        lost = Order.objects.select_related("account").get(state="unknown")
+        assert not exit_evidence.exit_is_disproved(lost)
+    world.check()
+    _show_up(world, signal, follower)
+    sells = [row for row in world.ledger_orders(follower) if row["side"] == "sell"]
+    assert len(sells) == 1

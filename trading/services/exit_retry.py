@@ -21,16 +21,14 @@ from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.domain.reasons import ReasonCode
 from trading.domain.resolution import WATCH_AFTER, WATCH_INTERVAL
 from trading.models import CopiedPosition, Intent, Order, OrderEvent
-from trading.services.credentials import credentials_of_accounts
+from trading.services.exit_evidence import held_at_venue
 from venues import markets
-from venues.domain.types import Credentials, Instrument, InstrumentKind, VenueError, VenueErrorKind
-from venues.runtime import gateway_for, run
+from venues.domain.types import Instrument, VenueError, VenueErrorKind
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
 TRY_LATER = timedelta(seconds=5)
-READ_TIMEOUT_SECONDS = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +76,7 @@ def _ask(failed: Order) -> _Facts:
         raise LookupError(f"{failed.symbol} is not listed")
     if failed.state != OrderState.NOT_PLACED:
         return _Facts(instrument, None)
-    account_id = failed.account_id
-    keys = credentials_of_accounts(tenant_id=failed.tenant_id, account_ids=[account_id])
-    credentials = keys.get(account_id)
-    if not isinstance(credentials, Credentials):
-        raise VenueError(VenueErrorKind.CREDENTIALS, message="no key is in use")
-    gateway = gateway_for(venue)
-    if instrument.kind is InstrumentKind.SPOT:
-        balances = run(
-            gateway.balances(credentials, is_exit=True), timeout_seconds=READ_TIMEOUT_SECONDS
-        )
-        coins = (item.equity for item in balances if item.currency == instrument.base)
-        return _Facts(instrument, sum(coins, Decimal(0)))
-    positions = run(
-        gateway.positions(credentials, is_exit=True), timeout_seconds=READ_TIMEOUT_SECONDS
-    )
-    of_exit = (
-        item.quantity
-        for item in positions
-        if (item.symbol, item.position_side) == (failed.symbol, failed.position_side)
-    )
-    return _Facts(instrument, sum(of_exit, Decimal(0)))
+    return _Facts(instrument, held_at_venue(failed, instrument))
 
 
 @transaction.atomic

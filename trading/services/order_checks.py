@@ -28,6 +28,7 @@ from trading.domain.resolution import (
 )
 from trading.models import Order
 from trading.services.credentials import credentials_of_accounts
+from trading.services.exit_evidence import exit_is_disproved
 from trading.services.exit_retry import TRY_LATER, exit_try_again, is_retry_undecided
 from trading.services.order_updates import OrderUpdate, order_updates_apply
 from venues import markets
@@ -88,12 +89,21 @@ def _learn(tenant_id: str, looks: Sequence[_Look]) -> None:
             # Its holding cannot be reckoned without the contract's size: looked up again later.
             logger.error("order %s: %s is not listed any more", look.order.pk, look.order.symbol)
             continue
-        updates.append(_conclude(look, timezone.now()))
+        updates.append(_unless_it_happened(look.order, _conclude(look, timezone.now())))
     failpoint("checks.answered")
     order_updates_apply(tenant_id=tenant_id, updates=updates, instruments=instruments)
     absent = {u.order_id for u in updates if u.trigger is OrderTrigger.FIND_ABSENT}
     orders = [look.order for look in looks if look.order.pk in absent]
     _try_again(tenant_id, [order for order in orders if is_retry_undecided(order)])
+
+
+def _unless_it_happened(order: Order, update: OrderUpdate) -> OrderUpdate:
+    """An exit stays of unknown outcome while the position says that something was exited."""
+    concluded = update.trigger is OrderTrigger.FIND_ABSENT and order.state == OrderState.UNKNOWN
+    if not concluded or order.is_entry or exit_is_disproved(order):
+        return update
+    again = timezone.now() + TRY_LATER
+    return OrderUpdate(order.pk, OrderTrigger.LOSE, check_at=again, misses=update.misses)
 
 
 def _try_again(tenant_id: str, orders: Sequence[Order]) -> None:

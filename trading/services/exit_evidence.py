@@ -1,0 +1,135 @@
+"""Whether the account's own position agrees that a lost exit did not happen.
+
+A venue may hide an order for minutes, but its fill shows in the position at once. So an exit that
+look-ups cannot find is called absent only when the venue holds as much as our books say.
+"""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+
+from django.utils import timezone
+
+from customers.models import ExchangeAccount
+from trading.domain.order_states import OrderState
+from trading.domain.resolution import WATCH_AFTER
+from trading.models import CopiedPosition, Order
+from trading.services.credentials import credentials_of_accounts
+from venues import markets
+from venues.domain.types import (
+    Credentials,
+    Instrument,
+    InstrumentKind,
+    VenueError,
+    VenueErrorKind,
+)
+from venues.gateway import Gateway
+from venues.runtime import gateway_for, run
+
+logger = logging.getLogger(__name__)
+
+READ_TIMEOUT_SECONDS = 25.0
+_AT_VENUE = [
+    str(state)
+    for state in (
+        OrderState.SENDING,
+        OrderState.UNKNOWN,
+        OrderState.ACCEPTED,
+        OrderState.PARTIALLY_FILLED,
+    )
+]
+
+
+def exit_is_disproved(order: Order) -> bool:
+    """False while the venue holds less than our books do, and while that cannot be said.
+
+    Asks over the network. Given up after WATCH_AFTER: what is missing then was not taken by it.
+    """
+    until = (order.deadline_at or order.created_at) + WATCH_AFTER
+    if not order.subscription_id or timezone.now() > until:
+        return True
+    try:
+        return _agrees(order)
+    except (VenueError, TimeoutError, LookupError) as error:
+        logger.info("exit %s cannot be disproved yet: %s", order.pk, error)
+        return False
+
+
+def held_at_venue(order: Order, instrument: Instrument) -> Decimal:
+    """Signed, of the exit's position. Raises VenueError, TimeoutError."""
+    credentials = _credentials(order)
+    gateway = gateway_for(order.account.venue)
+    if instrument.kind is InstrumentKind.SPOT:
+        balances = run(
+            gateway.balances(credentials, is_exit=True), timeout_seconds=READ_TIMEOUT_SECONDS
+        )
+        coins = (item.equity for item in balances if item.currency == instrument.base)
+        return sum(coins, Decimal(0))
+    positions = run(
+        gateway.positions(credentials, is_exit=True), timeout_seconds=READ_TIMEOUT_SECONDS
+    )
+    of_exit = (
+        item.quantity
+        for item in positions
+        if (item.symbol, item.position_side) == (order.symbol, order.position_side)
+    )
+    return sum(of_exit, Decimal(0))
+
+
+def _agrees(order: Order) -> bool:
+    instrument = markets.instrument(order.account.venue, order.symbol)
+    if instrument is None:
+        raise LookupError(f"{order.symbol} is not listed")
+    held_before = _held_by_books(order)
+    at_venue = held_at_venue(order, instrument)
+    listed = _filled_of_open_orders(gateway_for(order.account.venue), _credentials(order))
+    unbooked = Decimal(0)
+    for other in _others_at_venue(order):
+        shown = listed.get(other.pk)
+        if shown is not None:
+            unbooked += (shown - other.filled_quantity) * (1 if other.side == "buy" else -1)
+        elif other.is_entry:
+            return False  # it may have brought what this exit took
+    held = _held_by_books(order)
+    if held != held_before:
+        return False  # fills came in between
+    sign = 1 if order.side == "buy" else -1
+    return -sign * (held + unbooked - at_venue) < instrument.lot
+
+
+def _credentials(order: Order) -> Credentials:
+    keys = credentials_of_accounts(tenant_id=order.tenant_id, account_ids=[order.account_id])
+    credentials = keys.get(order.account_id)
+    if not isinstance(credentials, Credentials):
+        raise VenueError(VenueErrorKind.CREDENTIALS, message="no key is in use")
+    return credentials
+
+
+def _filled_of_open_orders(gateway: Gateway, credentials: Credentials) -> dict[str, Decimal]:
+    """By client order id."""
+    orders = run(gateway.open_orders(credentials), timeout_seconds=READ_TIMEOUT_SECONDS)
+    return {item.client_order_id: item.filled_quantity for item in orders}
+
+
+def _others_at_venue(order: Order) -> list[Order]:
+    rows = Order.objects.for_tenant(order.tenant_id).filter(
+        account_id=order.account_id,
+        symbol=order.symbol,
+        position_side=order.position_side,
+        state__in=_AT_VENUE,
+    )
+    return list(rows.exclude(pk=order.pk))
+
+
+def _held_by_books(order: Order) -> Decimal:
+    """Of all the account's copies, on the exit's side in hedge mode."""
+    rows = (
+        CopiedPosition.objects.for_tenant(order.tenant_id)
+        .filter(account_id=order.account_id, symbol=order.symbol)
+        .values_list("filled", flat=True)
+    )
+    if order.account.position_mode == ExchangeAccount.PositionMode.NET:
+        return sum(rows, Decimal(0))
+    sign = 1 if order.side == "buy" else -1
+    return sum((filled for filled in rows if filled * sign < 0), Decimal(0))
