@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -216,3 +217,23 @@ def test_an_endless_list_proves_no_absence(
     names = {"symbol": SYMBOL, "client_order_id": new_id()}
     found = runtime.run(gateway.search_order(credentials, **names))
     assert found.result is LookupResult.NO_EVIDENCE
+
+
+def test_a_forked_process_opens_connections_of_its_own(
+    paper_exchange: Any, gateway: Gateway
+) -> None:
+    def reads_its_own(keys: Any, usdt: str) -> bool:
+        balances = runtime.gateway_for("paper").balances(_credentials(keys))
+        found = runtime.run(balances, timeout_seconds=20)
+        return [balance.equity for balance in found] == [Decimal(usdt)]
+
+    parents, childs = paper_exchange.account(usdt="111"), paper_exchange.account(usdt="222")
+    assert reads_its_own(parents, "111")  # so a connection is kept
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if all(reads_its_own(childs, "222") for _ in range(8)) else 1)
+        finally:
+            os._exit(2)
+    assert all(reads_its_own(parents, "111") for _ in range(8))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
