@@ -17,8 +17,8 @@ from venues.http_pool.answers import (
 IDLE_SECONDS = 25.0
 """A connection that rested longer is not trusted: the server may be closing it right now."""
 MAX_HEAD_BYTES = 64 * 1024
-MAX_ANSWER_BYTES = 4 * 1024 * 1024
-"""On the wire. A full page of rows is a hundred kilobytes."""
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""On the wire. All instruments of a kind are one megabyte."""
 
 _WITHOUT_BODY = frozenset([204, 304])
 
