@@ -159,3 +159,19 @@ def test_an_entry_that_may_have_filled_beside_it_proves_no_exit_absent(world: Wo
     _show_up(world, signal, follower)
     sells = [row for row in world.ledger_orders(follower) if row["side"] == "sell"]
     assert len(sells) == 1
+
+
+def test_an_attempt_that_is_still_watched_does_not_speak_for_the_one_after_it(
+    world: World,
+) -> None:
+    follower = world.follower()
+    signal = _lose_exit(world)
+    _look(world)
+    lost, second = world.orders(is_entry=False)
+    assert (lost.state, second.state) == ("not_placed", "filled")
+
+    with tenant_scope(world.tenant.pk):
+        Order.objects.filter(pk=lost.pk).update(check_at=lost.created_at)
+    order_check_all(world, [lost.pk])
+    intent = world.intent(signal, follower)
+    assert (intent.status, intent.reason_code) == ("filled", "")

@@ -101,7 +101,10 @@ def _store_intents(work: Work, orders: Sequence[Order]) -> list[Order]:
     """Intents follow their latest order; returns the orders that there is news of to tell."""
     changes: dict[str, dict[str, Any]] = {}
     changed = []
+    overtaken = _overtaken_attempts(work, orders)
     for order in orders:
+        if order.pk in overtaken:
+            continue
         intent = order.intent
         status = intent_status(order.state, order.filled_quantity)
         done = order.state in TERMINAL_STATES
@@ -118,6 +121,25 @@ def _store_intents(work: Work, orders: Sequence[Order]) -> list[Order]:
             changed.append(order)  # planning left it to us to tell the client of it
     rows_update(Intent, changes, _INTENT_FIELDS)
     return changed
+
+
+def _overtaken_attempts(work: Work, orders: Sequence[Order]) -> set[str]:
+    """Exits that are still watched although a later attempt stands for their intent."""
+    watched = [
+        order
+        for order in orders
+        if not order.is_entry and order.finished_at and order.finished_at != work.now
+    ]
+    if not watched:
+        return set()
+    attempts = (
+        Order.objects.for_tenant(watched[0].tenant_id)
+        .filter(intent_id__id_in=[order.intent_id for order in watched])
+        .order_by("attempt")
+        .values_list("intent_id", "attempt")
+    )
+    latest = dict(attempts)
+    return {order.pk for order in watched if order.attempt < latest[order.intent_id]}
 
 
 def _event_drafts(tenant_id: str, work: Work, orders: Sequence[Order]) -> list[EventDraft]:
