@@ -15,12 +15,14 @@ from customers.tenancy import tenant_scope
 from strategies.models import Subscription
 from tests.customers.test_keyring import keys as field_keys
 from tests.trading.test_account_keys import Requests, change, store
+from tests.trading.test_lost_exits import _look, _lose_exit
 from tests.trading.test_unclear_outcomes import PLACE, _age
 from tests.trading.world import World
 from trading import tasks
 from trading.models import Order
 from trading.reason_texts import reason_text
-from trading.services import sweeps
+from trading.services import exit_retry, sweeps
+from venues.domain.types import VenueError, VenueErrorKind
 
 
 def revoke(world: World, follower: Subscription) -> PaperAccount:
@@ -133,6 +135,34 @@ def test_an_order_of_unknown_outcome_stays_unknown_until_a_key_can_look(world: W
     sweep(world)
     assert world.intent(signal, sick).status == "filled"
     assert len(world.ledger_orders(sick)) == 1
+
+
+def test_a_lost_exit_waits_for_a_key_as_long_as_it_takes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it gets a next attempt is decided by the position, which needs a key to read."""
+    follower = world.follower()
+    signal = _lose_exit(world)
+
+    def down(*_: Any) -> None:
+        raise VenueError(VenueErrorKind.UNAVAILABLE)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(exit_retry, "_ask", down)
+        _look(world)
+    assert world.intent(signal, follower).status == "not_placed"
+    valid = revoke(world, follower)
+    with tenant_scope(world.tenant.pk):
+        Order.objects.filter(state="not_placed").update(
+            finished_at=timezone.now() - timedelta(hours=5)
+        )
+    sweep(world)
+    assert world.held(follower).filled == 10
+
+    renew(world, follower, valid)
+    sweep(world)
+    assert world.intent(signal, follower).status == "filled"
+    assert world.held(follower).filled == 0
 
 
 def test_keys_that_cannot_be_opened_make_exits_wait_and_entries_say_so(world: World) -> None:
