@@ -15,6 +15,7 @@ from config.body_limit import BodyLimit  # noqa: E402
 from config.lanes import LaneHandler  # noqa: E402
 from customers.services.keyring import encryption_key_verify  # noqa: E402  (needs the apps)
 from notifications.routing import application as _websocket  # noqa: E402
+from signals_app.domain.canonical import MAX_BODY_BYTES  # noqa: E402
 from signals_app.services.sources import sources_warm_up  # noqa: E402
 
 
@@ -34,7 +35,7 @@ application = ProtocolTypeRouter(
     {
         "http": BodyLimit(
             LaneHandler(lanes=settings.WEB_THREADS),
-            limits={"/hooks/": 256 * 1024, "/api/": 256 * 1024},
+            limits={"/hooks/": MAX_BODY_BYTES, "/api/": MAX_BODY_BYTES},
             otherwise=10 * 1024 * 1024,
         ),
         "websocket": _websocket,

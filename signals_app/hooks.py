@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from customers.tenancy import system_scope
-from signals_app.domain.canonical import canonical_from_json
+from signals_app.domain.canonical import MAX_BODY_BYTES, canonical_from_json
 from signals_app.domain.errors import FormatCode, SignalFormatError
 from signals_app.domain.exact_json import load_json
 from signals_app.domain.webhook_signature import (
@@ -30,8 +30,6 @@ from signals_app.services.rejections import rejection_record
 from signals_app.services.signals import SignalRefusedError, signal_accept
 
 logger = logging.getLogger(__name__)
-
-MAX_BODY_BYTES = 256 * 1024
 
 
 class _RefusedError(Exception):

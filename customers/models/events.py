@@ -11,7 +11,7 @@ class Event(TenantModel):
 
     Written in the transaction of what it reports. The relay numbers it per audience after the
     commit (`sequence`), pushes it, and hands it on. Audiences: `tenant:<id>` (its staff),
-    `customer:<id>`, `partner:<id>`.
+    `customer:<id>`.
     """
 
     audience = models.CharField(_("audience"), max_length=48)

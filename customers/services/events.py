@@ -20,10 +20,6 @@ def customer_audience(customer_id: str) -> str:
     return f"customer:{customer_id}"
 
 
-def partner_audience(partner_id: str) -> str:
-    return f"partner:{partner_id}"
-
-
 @dataclass(frozen=True, slots=True)
 class EventDraft:
     """An event to be. `payload` is JSON; amounts in it are strings."""

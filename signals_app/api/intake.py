@@ -14,13 +14,12 @@ from customers.api.errors import ApiError
 from customers.api.idempotency import answer_once, idempotency_key
 from customers.api.views import ScopedView
 from customers.models import ApiKey
-from signals_app.domain.canonical import canonical_from_json
+from signals_app.domain.canonical import MAX_BODY_BYTES, canonical_from_json
 from signals_app.domain.errors import FormatCode, SignalFormatError
 from signals_app.domain.exact_json import load_json
 from signals_app.models import SignalSource
 from signals_app.services.signals import SignalRefusedError, signal_accept
 
-MAX_BODY_BYTES = 256 * 1024
 _EXTERNAL_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _FIELDS = frozenset({"source", "signal", "external_id"})
 

@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 from signals_app.domain.errors import FormatCode, SignalFormatError
 from signals_app.domain.symbols import unified_symbol
 
+MAX_BODY_BYTES = 256 * 1024
+"""Of what brings a signal: a few hundred bytes are usual, larger ones are abuse."""
 MAX_CLOCK_AHEAD = timedelta(seconds=5)
 MAX_AGE = timedelta(days=1)
 MAX_LIFETIME = timedelta(days=1)

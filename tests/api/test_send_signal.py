@@ -13,6 +13,7 @@ from customers.api.throttling import ApiKeyThrottle
 from customers.models import ApiKey, IdempotencyRecord
 from customers.services import idempotency
 from customers.tenancy import system_scope, tenant_scope
+from signals_app.domain.canonical import MAX_BODY_BYTES
 from signals_app.models import Signal, SignalSource
 from tests import factories as make
 from tests.api.conftest import Caller
@@ -225,7 +226,7 @@ def test_a_good_idempotency_key_is_required(scene, headers, code):
         (b'{"source": "x", "signal": {}, "external_id": ""}', 422, "out_of_range", "external_id"),
         (b'{"source": "x", "signal": {}}', 404, "unknown_source", "source"),
         (b'{"source": "\\u0000\\ud800", "signal": {}}', 404, "unknown_source", "source"),
-        (b" " * (256 * 1024 + 1), 413, "body_too_large", None),
+        (b" " * (MAX_BODY_BYTES + 1), 413, "body_too_large", None),
     ],
 )
 def test_a_malformed_request(scene, body, status, code, field):

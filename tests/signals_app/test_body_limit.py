@@ -12,7 +12,7 @@ from django.core.signals import request_started
 
 from config.body_limit import BodyLimit
 from config.lanes import LaneHandler
-from signals_app.hooks import MAX_BODY_BYTES
+from signals_app.domain.canonical import MAX_BODY_BYTES
 from signals_app.models import WebhookRejection
 from tests.factories import SourceFactory
 from tests.signals_app.conftest import signal_json, signed

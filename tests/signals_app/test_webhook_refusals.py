@@ -9,7 +9,7 @@ from django.test import Client
 
 from customers.models import Event
 from customers.tenancy import system_scope, tenant_scope
-from signals_app.hooks import MAX_BODY_BYTES
+from signals_app.domain.canonical import MAX_BODY_BYTES
 from signals_app.models import Signal, SignalSource, WebhookRejection
 from signals_app.services import rejections
 from tests.factories import SourceFactory

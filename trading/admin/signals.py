@@ -197,14 +197,14 @@ class IntentAdmin(LedgerAdmin[Intent]):
 @admin.register(SignalShard)
 class SignalShardAdmin(LedgerAdmin[SignalShard]):
     list_display = [
-        "created_at", "signal", "strategy", "number", "size", "status", "claimed_by", "attempts",
+        "created_at", "signal", "strategy", "number", "size", "status", "claimed_by",
     ]  # fmt: skip
     list_filter = [("status", ChoicesDropdownFilter)]
     list_select_related = ["signal", "strategy"]
     search_fields = ["=id", "=signal__id"]
     fields = [
         "signal", "strategy", "number", "size", "status", "first_subscription_id",
-        "last_subscription_id", "claimed_by", "claimed_until", "attempts", "created_at",
+        "last_subscription_id", "claimed_by", "claimed_until", "created_at",
     ]  # fmt: skip
     readonly_fields = fields
 
