@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 from django.apps import apps
+from factory.django import DjangoModelFactory
 
 from customers.models import EncryptionCanary
 from customers.tenancy import system_scope
@@ -12,9 +13,7 @@ from tests import factories
 FACTORIES = [
     member
     for _, member in inspect.getmembers(factories, inspect.isclass)
-    if issubclass(member, factories.factory.django.DjangoModelFactory)
-    and not member._meta.abstract
-    and member.__module__ == factories.__name__
+    if issubclass(member, DjangoModelFactory) and not member._meta.abstract
 ]
 OUR_APPS = {"customers", "signals_app", "strategies", "trading", "notifications"}
 

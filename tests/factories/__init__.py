@@ -1,0 +1,95 @@
+"""One factory per model. Rows are made inside their tenant's scope, whichever scope is active.
+
+`CustomerFactory()` makes its own tenant; pass `tenant=` (or a parent such as `account=`) to stay
+in one. A child takes the tenant of its parent, so that a graph never spans two tenants.
+"""
+
+from tests.factories.base import (
+    PASSWORD,
+    WEBHOOK_SECRET,
+    TenantFactory,
+    TenantOwnedFactory,
+    UserFactory,
+    sha256,
+)
+from tests.factories.customers import (
+    AccountFactory,
+    ApiKeyFactory,
+    AudienceCounterFactory,
+    AuditEntryFactory,
+    CredentialFactory,
+    CustomerFactory,
+    CustomerUserFactory,
+    EventFactory,
+    IdempotencyRecordFactory,
+    LeaseFactory,
+    LoginFailureFactory,
+    MembershipFactory,
+    PartnerFactory,
+)
+from tests.factories.notifications import DeliveryFactory, NotificationChannelFactory
+from tests.factories.signals_app import SignalFactory, SourceFactory, WebhookRejectionFactory
+from tests.factories.strategies import StrategyFactory, SubscriptionFactory
+from tests.factories.trading import (
+    AlertFactory,
+    AnswerCountFactory,
+    BalanceFactory,
+    BreakerFactory,
+    CopiedPositionFactory,
+    EffectiveSettingsFactory,
+    FanoutTallyFactory,
+    FillFactory,
+    InstrumentSettingFactory,
+    IntentFactory,
+    OrderEventFactory,
+    OrderFactory,
+    PositionFactory,
+    SignalShardFactory,
+    TradeFactory,
+    TradingControlFactory,
+)
+
+__all__ = [
+    "PASSWORD",
+    "WEBHOOK_SECRET",
+    "AccountFactory",
+    "AlertFactory",
+    "AnswerCountFactory",
+    "ApiKeyFactory",
+    "AudienceCounterFactory",
+    "AuditEntryFactory",
+    "BalanceFactory",
+    "BreakerFactory",
+    "CopiedPositionFactory",
+    "CredentialFactory",
+    "CustomerFactory",
+    "CustomerUserFactory",
+    "DeliveryFactory",
+    "EffectiveSettingsFactory",
+    "EventFactory",
+    "FanoutTallyFactory",
+    "FillFactory",
+    "IdempotencyRecordFactory",
+    "InstrumentSettingFactory",
+    "IntentFactory",
+    "LeaseFactory",
+    "LoginFailureFactory",
+    "MembershipFactory",
+    "NotificationChannelFactory",
+    "OrderEventFactory",
+    "OrderFactory",
+    "PartnerFactory",
+    "PositionFactory",
+    "SignalFactory",
+    "SignalShardFactory",
+    "SourceFactory",
+    "StrategyFactory",
+    "SubscriptionFactory",
+    "TenantFactory",
+    "TenantOwnedFactory",
+    "TradeFactory",
+    "TradingControlFactory",
+    "UserFactory",
+    "WebhookRejectionFactory",
+    "sha256",
+]

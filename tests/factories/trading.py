@@ -1,0 +1,254 @@
+"""Factories of the models of trading."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import factory
+from django.utils import timezone
+
+from tests.factories.base import TenantOwnedFactory, sha256, tenant_of
+from tests.factories.customers import AccountFactory
+from tests.factories.signals_app import SignalFactory
+from tests.factories.strategies import StrategyFactory, SubscriptionFactory
+from trading.models import (
+    Alert,
+    AnswerCount,
+    Balance,
+    Breaker,
+    CopiedPosition,
+    EffectiveSettings,
+    FanoutTally,
+    Fill,
+    InstrumentSetting,
+    Intent,
+    Order,
+    OrderEvent,
+    Position,
+    SignalShard,
+    Trade,
+    TradingControl,
+)
+
+
+class TradingControlFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = TradingControl
+
+    level = TradingControl.Level.PLATFORM
+    mode = TradingControl.Mode.HALTED
+
+
+class BreakerFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Breaker
+
+    level = Breaker.Level.VENUE
+    subject_id = factory.Sequence(lambda n: f"venue-{n}")
+    cause = Breaker.Cause.REJECT_RATE
+    params = factory.LazyFunction(lambda: {"answers": "20", "refused": "10", "seconds": "60"})
+    opened_at = factory.LazyFunction(timezone.now)
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class AnswerCountFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = AnswerCount
+
+    venue = "paper"
+    answers = 20
+    refused = 10
+    at = factory.LazyFunction(timezone.now)
+
+
+class FanoutTallyFactory(TenantOwnedFactory):
+    class Meta:
+        model = FanoutTally
+
+    signal = factory.SubFactory(SignalFactory)
+    tenant = tenant_of("signal")
+    strategy_id = factory.Sequence(lambda n: f"{n:026d}")
+    followers = 1
+
+
+class AlertFactory(TenantOwnedFactory):
+    class Meta:
+        model = Alert
+
+    code = "outcomes_unknown"
+    subject = "paper"
+    open_key = factory.Sequence(lambda n: f"outcomes_unknown:paper-{n}")
+    params = factory.LazyFunction(
+        lambda: {"orders": "3", "venue": "paper", "minutes": "2", "since": "2026-01-01 00:00:00"}
+    )
+    raised_at = factory.LazyFunction(timezone.now)
+    seen_at = factory.LazyFunction(timezone.now)
+
+
+class SignalShardFactory(TenantOwnedFactory):
+    class Meta:
+        model = SignalShard
+
+    signal = factory.SubFactory(SignalFactory)
+    tenant = tenant_of("signal")
+    strategy = factory.SubFactory(StrategyFactory, source=factory.SelfAttribute("..signal.source"))
+    number = 0
+    first_subscription_id = "0" * 26
+    last_subscription_id = "z" * 26
+    size = 1
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class EffectiveSettingsFactory(TenantOwnedFactory):
+    class Meta:
+        model = EffectiveSettings
+
+    content_hash = factory.Sequence(lambda n: sha256(f"settings-{n}"))
+    content = factory.LazyFunction(dict)
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class IntentFactory(TenantOwnedFactory):
+    class Meta:
+        model = Intent
+
+    subscription = factory.SubFactory(SubscriptionFactory)
+    tenant = tenant_of("subscription")
+    signal = factory.SubFactory(
+        SignalFactory, source=factory.SelfAttribute("..subscription.strategy.source")
+    )
+    account = factory.LazyAttribute(lambda made: made.subscription.account)
+    customer = factory.LazyAttribute(lambda made: made.account.customer)
+    key = factory.Sequence(lambda n: f"intent-{n}")
+    cause = Intent.Cause.SIGNAL
+    cause_id = factory.LazyAttribute(lambda made: made.signal.pk if made.signal else "")
+    symbol = "BTC/USDT:USDT"
+    side = "buy"
+    quantity = Decimal(1)
+    reference_price = Decimal(50_000)
+    status = Intent.Status.WORKING
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class OrderFactory(TenantOwnedFactory):
+    class Meta:
+        model = Order
+
+    intent = factory.SubFactory(IntentFactory)
+    tenant = tenant_of("intent")
+    account = factory.LazyAttribute(lambda made: made.intent.account)
+    signal_id = factory.LazyAttribute(lambda made: made.intent.signal_id or "")
+    subscription_id = factory.LazyAttribute(lambda made: made.intent.subscription_id or "")
+    strategy_id = factory.LazyAttribute(
+        lambda made: made.intent.subscription.strategy_id if made.intent.subscription else ""
+    )
+    customer_id = factory.LazyAttribute(lambda made: made.intent.customer_id)
+    symbol = factory.LazyAttribute(lambda made: made.intent.symbol)
+    side = "buy"
+    order_type = "market"
+    quantity = Decimal(1)
+    state = Order.State.READY
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class OrderEventFactory(TenantOwnedFactory):
+    class Meta:
+        model = OrderEvent
+
+    order = factory.SubFactory(OrderFactory)
+    tenant = tenant_of("order")
+    kind = "claim"
+    from_state = Order.State.READY
+    to_state = Order.State.CLAIMED
+    occurred_at = factory.LazyFunction(timezone.now)
+
+
+class FillFactory(TenantOwnedFactory):
+    class Meta:
+        model = Fill
+
+    order = factory.SubFactory(OrderFactory)
+    tenant = tenant_of("order")
+    account = factory.LazyAttribute(lambda made: made.order.account)
+    symbol = factory.LazyAttribute(lambda made: made.order.symbol)
+    trade_id = factory.Sequence(lambda n: f"{n}")
+    venue_order_id = factory.Sequence(lambda n: f"v{n}")
+    side = "buy"
+    quantity = Decimal(1)
+    price = Decimal(50_000)
+    fee = Decimal("0.25")
+    fee_currency = "USDT"
+    filled_at = factory.LazyFunction(timezone.now)
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class CopiedPositionFactory(TenantOwnedFactory):
+    class Meta:
+        model = CopiedPosition
+
+    subscription = factory.SubFactory(SubscriptionFactory)
+    tenant = tenant_of("subscription")
+    account = factory.LazyAttribute(lambda made: made.subscription.account)
+    customer = factory.LazyAttribute(lambda made: made.account.customer)
+    symbol = "BTC/USDT:USDT"
+    target = Decimal(1)
+    filled = Decimal(1)
+    average_entry_price = Decimal(50_000)
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class TradeFactory(TenantOwnedFactory):
+    class Meta:
+        model = Trade
+
+    copied_position = factory.SubFactory(CopiedPositionFactory)
+    tenant = tenant_of("copied_position")
+    subscription = factory.LazyAttribute(lambda made: made.copied_position.subscription)
+    account = factory.LazyAttribute(lambda made: made.copied_position.account)
+    customer = factory.LazyAttribute(lambda made: made.account.customer)
+    symbol = factory.LazyAttribute(lambda made: made.copied_position.symbol)
+    direction = "long"
+    quantity = Decimal(1)
+    entry_price = Decimal(50_000)
+    exit_price = Decimal(51_000)
+    realised_pnl = Decimal(10)
+    fees = Decimal("0.5")
+    opened_at = factory.LazyFunction(lambda: timezone.now() - timedelta(hours=1))
+    closed_at = factory.LazyFunction(timezone.now)
+
+
+class PositionFactory(TenantOwnedFactory):
+    class Meta:
+        model = Position
+
+    account = factory.SubFactory(AccountFactory)
+    tenant = tenant_of("account")
+    symbol = "BTC/USDT:USDT"
+    quantity = Decimal(1)
+    average_price = Decimal(50_000)
+    updated_at = factory.LazyFunction(timezone.now)
+
+
+class BalanceFactory(TenantOwnedFactory):
+    class Meta:
+        model = Balance
+
+    account = factory.SubFactory(AccountFactory)
+    tenant = tenant_of("account")
+    currency = "USDT"
+    equity = Decimal(10_000)
+    available = Decimal(10_000)
+    updated_at = factory.LazyFunction(timezone.now)
+
+
+class InstrumentSettingFactory(TenantOwnedFactory):
+    class Meta:
+        model = InstrumentSetting
+
+    account = factory.SubFactory(AccountFactory)
+    tenant = tenant_of("account")
+    symbol = "BTC/USDT:USDT"
+    margin_mode = "cross"
+    leverage = Decimal(5)
+    confirmed_at = factory.LazyFunction(timezone.now)
