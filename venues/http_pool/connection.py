@@ -81,6 +81,8 @@ class Connection(asyncio.Protocol):
             self.usable = False
             raise ConnectError("closed before the request was written")
         loop = asyncio.get_running_loop()
+        if loop.time() >= until:
+            raise ConnectError("its time was over before the request was written")
         answer = self._answer = loop.create_future()
         self._forget_answer()
         self._parser = httptools.HttpResponseParser(self)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.venues.http_pool.server import Peer, answer, echo, get, settled, until
 from venues.http_pool import ConnectError, DisconnectedError, connection
+from venues.http_pool.connecting import Connector
 
 
 class Gate:
@@ -229,6 +230,42 @@ async def test_a_request_that_ends_badly_gives_its_place_back(
     await asyncio.gather(get(pool, "/one"), get(pool, "/two"))
     gate.let(*gate.asked)
     await until(lambda: server.open <= 2)
+
+
+async def test_a_request_whose_time_is_over_never_leaves(
+    gate: Gate, start_server: Any, make_pool: Any
+) -> None:
+    """Its answer could not be waited for; the connection stays good."""
+    server = await start_server(gate.script)
+    pool = make_pool(server.url)
+    gate.let("/first", "/third")
+    await get(pool, "/first")
+    for seconds in (0.0, -1.0):
+        with pytest.raises(ConnectError):
+            await get(pool, "/second", timeout_seconds=seconds)
+    await get(pool, "/third")
+    assert gate.asked == ["/first", "/third"]
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("parting", [b"", answer(b"nobody asked")], ids=["silent", "greeting"])
+async def test_a_new_connection_that_ends_before_it_is_used_is_an_error_before_anything_left(
+    parting: bytes, start_server: Any, make_pool: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.send(parting)
+
+    open_one = Connector._open
+
+    async def open_slowly(connector: Connector, address: str) -> Any:
+        connection = await open_one(connector, address)
+        await until(lambda: not connection.is_open)
+        return connection
+
+    monkeypatch.setattr(Connector, "_open", open_slowly)
+    server = await start_server(script)
+    with pytest.raises(ConnectError):
+        await get(make_pool(server.url))
 
 
 async def test_a_time_out_is_not_early(gate: Gate, start_server: Any, make_pool: Any) -> None:
