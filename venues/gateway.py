@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -52,8 +52,18 @@ class Gateway(Protocol):
     async def last_prices(self, symbol: str) -> dict[str, Decimal]:
         """The last traded price of this symbol, and of what else came with it."""
 
-    async def place_order(self, credentials: Credentials, request: OrderRequest) -> Placement:
-        """Send once, or not at all. Never raises for what the venue or the network does."""
+    async def place_order(
+        self,
+        credentials: Credentials,
+        request: OrderRequest,
+        *,
+        may_leave: Callable[[], Awaitable[bool]] | None = None,
+    ) -> Placement:
+        """Send once, or not at all. Never raises for what the venue or the network does.
+
+        `may_leave` is asked just before an order leaves that had to wait for its turn. When it
+        says no, the outcome is WITHDRAWN.
+        """
 
     async def cancel_order(
         self, credentials: Credentials, *, symbol: str, client_order_id: str

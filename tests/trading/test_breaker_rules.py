@@ -35,6 +35,7 @@ RULE = BreakerRule(50, 20, timedelta(seconds=60), timedelta(seconds=120))
                 RejectKind.CREDENTIALS: NOTHING,
                 RejectKind.RATE_LIMIT: NOTHING,
                 RejectKind.CLOSED: NOTHING,
+                RejectKind.WITHDRAWN: NOTHING,
             }.items()
         ],
     ],
@@ -46,7 +47,7 @@ def test_what_an_answer_says(placement: Placement, said: Answers) -> None:
 
 def test_every_kind_of_refusal_is_judged() -> None:
     """A new kind must be thought about here."""
-    assert len(RejectKind) == 7
+    assert len(RejectKind) == 8
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,36 @@
 """What becomes of an order that the exchange, or our own limiter before it, has no room for."""
 
+import time
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import DatabaseError
 from django.utils import timezone
 
 from customers.tenancy import tenant_scope
+from strategies.models import Subscription
+from tests.processes.live import wait_for
 from tests.trading.test_unclear_outcomes import PLACE, _age
 from tests.trading.world import World
 from trading import tasks
 from trading.models import Order
+from trading.services.controls import control_set
 from trading.services.outgoing import outgoing_of
+from trading.services.submission import denials, sender
+from trading.services.submission.stragglers import stragglers
 from trading.services.submission.wire import Job, request_for
-from venues import markets
+from venues import markets, runtime
 from venues.domain.types import Credentials
 from venues.okx import OkxGateway
+from venues.okx.budgets import NoTurnError
 
 TOLD = 60
+AT_ONCE = 24  # of 60, half of it for this process, and a fifth of that for exits
 
 
 def _refuse_placements(world: World, **changes: Any) -> str:
@@ -133,3 +145,112 @@ def test_what_an_exit_depends_on_may_use_what_is_kept_for_exits(
         world.check()
     assert world.orders(state="filled", is_entry=False)
     assert asked == {name: {True} for name in names}
+
+
+@dataclass(frozen=True)
+class Flooded:
+    """A follower with a position, whose account has as many entries out as it may."""
+
+    follower: Subscription
+    fill: Callable[[], int]
+    make_room: Callable[[], None]
+
+
+@pytest.fixture
+def flooded(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flooded]:
+    monkeypatch.setattr(sender, "DEADLINE", timedelta(seconds=40))
+    follower = world.follower()
+    world.run(world.entry())
+    account = world.keys[follower.account_id].api_key
+    runtime.close_gateways()  # the next one knows nothing of that order
+    gateway = runtime.gateway_for("paper")
+    assert isinstance(gateway, OkxGateway)
+    budgets = gateway._transport.budgets
+    permits: list[Any] = []
+
+    async def fill() -> int:
+        names = {"account": account, "instrument": "BTC-USDT-SWAP", "is_spot": False}
+        with suppress(NoTurnError):
+            while True:
+                permit = budgets.permit("POST trade/order", **names, is_exit=False, wait_seconds=0)
+                permits.append(await permit)
+        return len(permits)
+
+    async def make_room() -> None:
+        while permits:
+            budgets.withdraw(permits.pop())
+
+    assert runtime.run(fill()) == AT_ONCE
+    yield Flooded(follower, lambda: runtime.run(fill()), lambda: runtime.run(make_room()))
+    runtime.run(make_room())
+    assert stragglers.wait(20)
+
+
+def _sent_to_wait(world: World) -> Any:
+    world.fan_out(signal := world.entry(), wait=False)
+    assert world.orders(state="sending"), "it waits for its turn"
+    return signal
+
+
+def _wait_for_end(world: World, signal: Any, follower: Subscription) -> None:
+    wait_for(
+        lambda: world.intent(signal, follower).status == "rejected",
+        seconds=20,
+        what="the entry is refused",
+    )
+
+
+def test_no_entry_that_waits_leaves_after_the_kill_switch(world: World, flooded: Flooded) -> None:
+    signal = _sent_to_wait(world)
+    with tenant_scope(world.tenant.pk):
+        control_set(
+            level="tenant", subject_id=world.tenant.pk, mode="reducing", reason="r", actor=None
+        )
+    time.sleep(0.3)  # the copy of the switches is that old at most
+    flooded.make_room()
+    _wait_for_end(world, signal, flooded.follower)
+    assert world.intent(signal, flooded.follower).reason_code == "entries_stopped"
+    assert len(world.ledger_orders(flooded.follower)) == 1
+    assert world.held(flooded.follower).target == 10
+    assert flooded.fill() == AT_ONCE, "its turn is free again"
+
+
+def test_an_entry_that_waits_does_not_follow_the_close_that_overtook_it(
+    world: World, flooded: Flooded
+) -> None:
+    signal = _sent_to_wait(world)
+    world.fan_out(close := world.signal("close", side=""), wait=False)
+    wait_for(
+        lambda: (world.check(), world.intent(close, flooded.follower).status)[1] == "filled",
+        seconds=20,
+        what="the exit is filled: it does not wait",
+    )
+    flooded.make_room()
+    _wait_for_end(world, signal, flooded.follower)
+    assert [row["side"] for row in world.ledger_orders(flooded.follower)] == ["buy", "sell"]
+    held = world.held(flooded.follower)
+    assert held.filled == held.target == 0
+
+
+def test_an_entry_leaves_when_its_turn_comes(world: World, flooded: Flooded) -> None:
+    signal = _sent_to_wait(world)
+    flooded.make_room()
+    wait_for(lambda: not world.orders(state="sending"), seconds=20, what="the entry has left")
+    world.run(signal)
+    assert world.intent(signal, flooded.follower).status == "filled"
+    assert world.held(flooded.follower).filled == 20
+
+
+def test_an_entry_that_cannot_be_checked_after_waiting_does_not_leave(
+    world: World, flooded: Flooded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signal = _sent_to_wait(world)
+
+    def down(**_: Any) -> None:
+        raise DatabaseError("down")
+
+    monkeypatch.setattr(denials, "controls_for", down)
+    flooded.make_room()
+    _wait_for_end(world, signal, flooded.follower)
+    assert world.intent(signal, flooded.follower).reason_code == "control_stale"
+    assert len(world.ledger_orders(flooded.follower)) == 1

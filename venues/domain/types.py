@@ -128,6 +128,8 @@ class RejectKind(StrEnum):
     CREDENTIALS = "credentials"
     RATE_LIMIT = "rate_limit"
     LATE = "late"
+    WITHDRAWN = "withdrawn"
+    """By the caller, before it left."""
     CLOCK = "clock"
     """The signature's time is not the venue's: no fault of the key."""
 
@@ -146,7 +148,7 @@ class Placement:
 
 
 NOT_SENT = "not_sent"
-"""The code of what never left, because our own limiter had no turn for it."""
+"""The code of what never left: our own limiter had no turn for it, or it was withdrawn."""
 
 
 class VenueOrderState(StrEnum):

@@ -34,7 +34,7 @@ _SENT_WITH_ORDERS = frozenset(
     {"POST trade/order", "POST account/set-leverage", "GET market/ticker", "GET market/tickers"}
 )
 """Asked by the processes that plan and send."""
-_ASKED_BY_ALL = frozenset({"GET public/instruments"})
+_ASKED_BY_ALL = frozenset({"GET public/instruments", "GET public/time"})
 
 
 def _that_ask(endpoint: str, processes: Processes) -> int:
@@ -125,6 +125,13 @@ class OkxBudgets:
         now = self.limiter.clock()
         seconds = window.free_at(now, is_exit, orders) - now
         return NoTurnError(what, 0.0 if isinf(seconds) else seconds)
+
+    def withdraw(self, permit: Permit) -> None:
+        """Nothing left for the venue."""
+        window, sub_account, orders = permit
+        self.limiter.give_back(window, orders)
+        if sub_account is not None:
+            self.limiter.give_back(sub_account, orders)
 
     def settle(self, permit: Permit, answer: HttpAnswer | None, code: str) -> float:
         """Give the permit back; `answer` is None when no answer came, `code` is the venue's.

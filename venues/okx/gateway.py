@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -57,7 +57,8 @@ class OkxGateway:
         await self.clock.keep(self._server_time_ms)
 
     async def _server_time_ms(self) -> int:
-        rows = await self._transport.read(None, "GET", "public/time")
+        # Without a turn at once the answer would tell how long it waited, not what time it is.
+        rows = await self._transport.read(None, "GET", "public/time", is_exit=True, turn_seconds=0)
         return parsing.server_time_ms(rows)
 
     # --- public data ------------------------------------------------------------------------
@@ -90,8 +91,14 @@ class OkxGateway:
 
     # --- placing and cancelling -------------------------------------------------------------
 
-    async def place_order(self, credentials: Credentials, request: OrderRequest) -> Placement:
-        placement = await placing.place(self._transport, credentials, request)
+    async def place_order(
+        self,
+        credentials: Credentials,
+        request: OrderRequest,
+        *,
+        may_leave: Callable[[], Awaitable[bool]] | None = None,
+    ) -> Placement:
+        placement = await placing.place(self._transport, credentials, request, may_leave)
         if placement.reject_kind in (RejectKind.CLOCK, RejectKind.LATE):
             self.clock.recheck()
         return placement

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -20,13 +21,19 @@ from venues.okx.budgets import NoTurnError
 from venues.okx.transport import OkxTransport
 
 PLACE_TIMEOUT_SECONDS = 10.0
+WAITED_SECONDS = 0.05
+"""After a longer wait the caller is asked again whether the order may leave."""
 
 
 async def place(
-    transport: OkxTransport, credentials: Credentials, request: OrderRequest
+    transport: OkxTransport,
+    credentials: Credentials,
+    request: OrderRequest,
+    may_leave: Callable[[], Awaitable[bool]] | None = None,
 ) -> Placement:
     budgets = transport.budgets
     instrument = request.instrument
+    asked_at = budgets.limiter.clock()
     try:
         permit = await budgets.permit(
             "POST trade/order",
@@ -44,6 +51,21 @@ async def place(
             reject_kind=RejectKind.RATE_LIMIT,
             retry_after_ms=int(error.seconds * 1000),
         )
+    has_waited = budgets.limiter.clock() - asked_at > WAITED_SECONDS
+    if has_waited and may_leave is not None:
+        leaves = False
+        try:
+            leaves = await may_leave()
+        finally:
+            if not leaves:
+                budgets.withdraw(permit)
+        if not leaves:
+            return Placement(
+                PlacementResult.REJECTED,
+                code=NOT_SENT,
+                message="withdrawn while it waited for its turn",
+                reject_kind=RejectKind.WITHDRAWN,
+            )
     answer: HttpAnswer | None = None
     placement = Placement(PlacementResult.UNKNOWN)
     try:

@@ -27,6 +27,8 @@ def update_for(answer: Answer, now: datetime) -> OrderUpdate:
             venue_order_id=placement.venue_order_id,
             check_at=now,
         )
+    if answer.denial is not None:
+        return OrderUpdate(order.id, OrderTrigger.REJECT, reason=answer.denial)
     words = {"code": placement.code, "message": placement.message}
     if placement.result is PlacementResult.UNKNOWN:
         return OrderUpdate(

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from django.utils import timezone
-
 from trading.domain.order_states import OrderTrigger
 from trading.domain.planning import CLOSE_LEG
 from trading.domain.reasons import Reason, ReasonCode
-from trading.domain.risk import control_denial
 from trading.models import CopiedPosition, InstrumentSetting, Intent
 from trading.services.clocks import clock_denial
-from trading.services.control_state import controls_for
 from trading.services.credentials import credentials_for_orders
 from trading.services.order_updates import OrderUpdate
 from trading.services.outgoing import OutgoingOrder
+from trading.services.submission.denials import cancel_denial, expiry_denial, switch_denial
 from trading.services.submission.wire import Job
 from venues import markets
 from venues.domain.types import Credentials, Instrument, VenueError
@@ -79,21 +76,14 @@ def _missing(
 
 
 def _denial(order: OutgoingOrder, unfinished: set[str]) -> Reason | None:
-    if order.is_entry and order.expires_at is not None:
-        late = (timezone.now() - order.expires_at).total_seconds()
-        if late > 0:
-            return Reason(ReasonCode.SIGNAL_EXPIRED, {"late_seconds": f"{late:.1f}"})
+    expired = expiry_denial(order)
+    if expired is not None:
+        return expired
     if order.cancel_requested:
-        return Reason(ReasonCode.CANCELLED_BY_VENUE, {"source": "before sending"})
+        return cancel_denial()
     if order.id in unfinished:
         return Reason(ReasonCode.CLOSE_LEG_UNFINISHED)
-    controls = controls_for(
-        tenant_id=order.tenant_id,
-        strategy_id=order.strategy_id,
-        customer_id=order.customer_id,
-        venue=order.venue,
-    )
-    return control_denial(controls, is_entry=order.is_entry)
+    return switch_denial(order)
 
 
 def _clock_denial(order: OutgoingOrder) -> Reason | None:

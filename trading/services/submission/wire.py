@@ -1,4 +1,4 @@
-"""On the venue loop: preparing and sending jobs. Nothing here touches the database."""
+"""On the venue loop: preparing and sending jobs. The loop itself asks no database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from customers.failpoints import failpoint
+from trading.domain.reasons import Reason
 from trading.services.outgoing import OutgoingOrder
+from trading.services.submission.denials import denial_after_waiting
 from venues.domain.types import (
     Credentials,
     Instrument,
@@ -47,10 +49,11 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The order has left, and this came of it."""
+    """The order has left, and this came of it; with `denial` it was held back at the last."""
 
     job: Job
     placement: Placement
+    denial: Reason | None = None
 
 
 News = queue.SimpleQueue[Prepared | Answer]
@@ -106,13 +109,22 @@ async def send_all(venue: str, jobs: Sequence[Job], news: News) -> None:
 
 async def _send_one(venue: str, job: Job, news: News) -> None:
     """Always puts exactly one answer: whatever fails here must not lose the order."""
+    denial: Reason | None = None
+
+    async def may_leave() -> bool:
+        nonlocal denial
+        denial = await asyncio.to_thread(denial_after_waiting, job.order)
+        return denial is None
+
     try:
         failpoint("orders.leaving")
-        placement = await gateway_for(venue).place_order(job.credentials, request_for(job))
+        placement = await gateway_for(venue).place_order(
+            job.credentials, request_for(job), may_leave=may_leave
+        )
     except Exception as error:
         # Unknown is the safe name for whatever it was: it will be looked up.
         logger.exception("sending order %s failed", job.order.id)
         placement = Placement(
             PlacementResult.UNKNOWN, code=type(error).__name__[:32], message="internal error"
         )
-    news.put(Answer(job, placement))
+    news.put(Answer(job, placement, denial))
