@@ -206,8 +206,9 @@ def paper_exchange(
 ) -> Iterator[PaperServer]:
     """The run's paper exchange with standing prices, known to the application as venue `paper`.
 
-    One process serves all tests: make accounts of your own with `.account()`. Faults are removed
-    and the clock is put right after each test; prices that a test sets stay.
+    One process serves all tests: make accounts of your own with `.account()`. Rate limits count
+    from the start of a test; faults are removed and the clock is put right after it; prices that
+    a test sets stay.
     """
     server = _shared_paper_exchange
     settings.VENUES = {
@@ -215,6 +216,8 @@ def paper_exchange(
         "paper": {**settings.VENUES["paper"], "rest_url": server.url},
     }
     monkeypatch.setenv("PAPER_EXCHANGE_URL", server.url)
+    # Tests follow each other faster than one process would ask for the time or the instruments.
+    server.control.call("POST", "limits", {"enabled": True})
     yield server
     server.control.clear_faults()
     server.control.call("POST", "clock", {"offsetMs": 0})

@@ -146,6 +146,20 @@ def test_public_limits_are_counted_per_source_address(new_address: NewClient) ->
     assert there == "0"
 
 
+def test_switching_limits_on_again_starts_counting_anew(
+    paper_exchange: PaperServer, new_address: NewClient
+) -> None:
+    client = new_address()
+
+    def used_up() -> bool:
+        return [client.get("public/time").code for _ in range(11)][-1] == "50011"
+
+    assert in_one_window(used_up)
+    for enabled in (False, True):
+        paper_exchange.control.call("POST", "limits", {"enabled": enabled})
+        assert client.get("public/time").code == "0"
+
+
 def test_moving_the_clock_refills_nothing(
     paper_exchange: PaperServer, new_address: NewClient
 ) -> None:

@@ -80,8 +80,8 @@ async def room(budgets: OkxBudgets, endpoint: str, **names) -> int:
 
 
 def usable(count: int, scope: str, endpoint: str) -> int:
-    if endpoint == "GET public/instruments":
-        count //= 2  # senders and readers ask for them
+    if endpoint in ("GET public/instruments", "GET public/time"):
+        count //= 2  # senders and readers ask for these
     return count * 70 // 100 if scope == "address" else count
 
 

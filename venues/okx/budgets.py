@@ -79,6 +79,33 @@ class OkxBudgets:
         self._shares_of_one = {name: self._shares[counted_as(name, 1)] for name in LIMITS}
         self._sub_account_share = _share(SUB_ACCOUNT_ORDERS, processes.senders)
 
+    def permit_now(
+        self,
+        endpoint: str,
+        *,
+        account: str = "",
+        instrument: str = "",
+        is_spot: bool = True,
+        is_exit: bool,
+        orders: int = 1,
+    ) -> Permit | None:
+        """A turn that needs no waiting; None when there is none.
+
+        `account` and `instrument` for limits that are counted so; `is_spot` for orders.
+        """
+        limiter = self.limiter
+        now = limiter.clock()
+        window = self._window(endpoint, account, instrument, orders, now)
+        if not limiter.take_now(window, now, is_exit, orders):
+            return None
+        if is_spot or endpoint not in COUNTED_FOR_SUB_ACCOUNT:
+            return window, None, orders
+        sub_account = self._sub_account(account, now)
+        if not limiter.take_now(sub_account, now, is_exit, orders):
+            limiter.give_back(window, orders)
+            return None
+        return window, sub_account, orders
+
     async def permit(
         self,
         endpoint: str,
@@ -90,36 +117,36 @@ class OkxBudgets:
         wait_seconds: float,
         orders: int = 1,
     ) -> Permit:
-        """Raises NoTurnError when there is no turn within `wait_seconds`.
-
-        `account` and `instrument` for limits that are counted so; `is_spot` for orders.
-        """
+        """As `permit_now`. Raises NoTurnError when there is no turn within `wait_seconds`."""
         limiter = self.limiter
-        now = limiter.clock()
-        until = now + wait_seconds
-        shares = self._shares_of_one if orders == 1 else self._shares
-        counted, share, by_account, by_instrument = shares[endpoint]
-        key = (counted, account if by_account else "", instrument if by_instrument else "")
-        window = limiter.window(key, share, now)
-        if not (
-            limiter.take_now(window, now, is_exit, orders)
-            or await limiter.take(window, is_exit=is_exit, until=until, uses=orders)
-        ):
+        until = limiter.clock() + wait_seconds
+        window = self._window(endpoint, account, instrument, orders, limiter.clock())
+        if not await limiter.take(window, is_exit=is_exit, until=until, uses=orders):
             raise self._no_turn(endpoint, window, is_exit, orders)
         if is_spot or endpoint not in COUNTED_FOR_SUB_ACCOUNT:
             return window, None, orders
-        second = limiter.window(("", account, ""), self._sub_account_share, now)
-        if not limiter.take_now(second, now, is_exit, orders):
-            # The first is held meanwhile: while this one is full, nothing else could leave.
-            taken = False
-            try:
-                taken = await limiter.take(second, is_exit=is_exit, until=until, uses=orders)
-            finally:
-                if not taken:
-                    limiter.give_back(window, orders)
+        # The first is held meanwhile: while the second is full, nothing else could leave.
+        taken = False
+        try:
+            sub_account = self._sub_account(account, limiter.clock())
+            taken = await limiter.take(sub_account, is_exit=is_exit, until=until, uses=orders)
+        finally:
             if not taken:
-                raise self._no_turn("a sub-account's orders", second, is_exit, orders)
-        return window, second, orders
+                limiter.give_back(window, orders)
+        if not taken:
+            raise self._no_turn("a sub-account's orders", sub_account, is_exit, orders)
+        return window, sub_account, orders
+
+    def _window(
+        self, endpoint: str, account: str, instrument: str, orders: int, now: float
+    ) -> RateWindow:
+        shares = self._shares_of_one if orders == 1 else self._shares
+        counted, share, by_account, by_instrument = shares[endpoint]
+        key = (counted, account if by_account else "", instrument if by_instrument else "")
+        return self.limiter.window(key, share, now)
+
+    def _sub_account(self, account: str, now: float) -> RateWindow:
+        return self.limiter.window(("", account, ""), self._sub_account_share, now)
 
     def _no_turn(self, what: str, window: RateWindow, is_exit: bool, orders: int) -> NoTurnError:
         now = self.limiter.clock()

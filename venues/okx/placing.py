@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 from venues.domain.okx_outcomes import classify_placement
 from venues.domain.types import (
@@ -17,55 +17,28 @@ from venues.domain.types import (
     RejectKind,
 )
 from venues.http_pool import ConnectError, HttpAnswer
-from venues.okx.budgets import NoTurnError
+from venues.okx.budgets import NoTurnError, Permit
 from venues.okx.transport import OkxTransport
 
+PLACE = "POST trade/order"
 PLACE_TIMEOUT_SECONDS = 10.0
-WAITED_SECONDS = 0.05
-"""After a longer wait the caller is asked again whether the order may leave."""
+
+MayLeave = Callable[[], Awaitable[bool]]
 
 
 async def place(
     transport: OkxTransport,
     credentials: Credentials,
     request: OrderRequest,
-    may_leave: Callable[[], Awaitable[bool]] | None = None,
+    may_leave: MayLeave | None = None,
 ) -> Placement:
     budgets = transport.budgets
-    instrument = request.instrument
-    asked_at = budgets.limiter.clock()
-    try:
-        permit = await budgets.permit(
-            "POST trade/order",
-            account=credentials.api_key,
-            instrument=instrument.venue_symbol,
-            is_spot=instrument.kind is InstrumentKind.SPOT,
-            is_exit=request.is_exit,
-            wait_seconds=(request.deadline_ms - transport.clock.now_ms()) / 1000,
-        )
-    except NoTurnError as error:
-        return Placement(
-            PlacementResult.REJECTED,
-            code=NOT_SENT,
-            message=str(error),
-            reject_kind=RejectKind.RATE_LIMIT,
-            retry_after_ms=int(error.seconds * 1000),
-        )
-    has_waited = budgets.limiter.clock() - asked_at > WAITED_SECONDS
-    if has_waited and may_leave is not None:
-        leaves = False
-        try:
-            leaves = await may_leave()
-        finally:
-            if not leaves:
-                budgets.withdraw(permit)
-        if not leaves:
-            return Placement(
-                PlacementResult.REJECTED,
-                code=NOT_SENT,
-                message="withdrawn while it waited for its turn",
-                reject_kind=RejectKind.WITHDRAWN,
-            )
+    permit = budgets.permit_now(PLACE, **_counted_as(credentials, request))
+    if permit is None:
+        turn = await _wait_for_turn(transport, credentials, request, may_leave)
+        if isinstance(turn, Placement):
+            return turn
+        permit = turn
     answer: HttpAnswer | None = None
     placement = Placement(PlacementResult.UNKNOWN)
     try:
@@ -83,6 +56,61 @@ async def place(
     if refused_seconds:
         return replace(placement, retry_after_ms=int(refused_seconds * 1000))
     return placement
+
+
+class _Counted(TypedDict):
+    """By what the budgets know an order."""
+
+    account: str
+    instrument: str
+    is_spot: bool
+    is_exit: bool
+
+
+def _counted_as(credentials: Credentials, request: OrderRequest) -> _Counted:
+    return {
+        "account": credentials.api_key,
+        "instrument": request.instrument.venue_symbol,
+        "is_spot": request.instrument.kind is InstrumentKind.SPOT,
+        "is_exit": request.is_exit,
+    }
+
+
+async def _wait_for_turn(
+    transport: OkxTransport,
+    credentials: Credentials,
+    request: OrderRequest,
+    may_leave: MayLeave | None,
+) -> Permit | Placement:
+    """A placement says why the order does not leave."""
+    budgets = transport.budgets
+    wait_seconds = (request.deadline_ms - transport.clock.now_ms()) / 1000
+    try:
+        permit = await budgets.permit(
+            PLACE, **_counted_as(credentials, request), wait_seconds=wait_seconds
+        )
+    except NoTurnError as error:
+        return Placement(
+            PlacementResult.REJECTED,
+            code=NOT_SENT,
+            message=str(error),
+            reject_kind=RejectKind.RATE_LIMIT,
+            retry_after_ms=int(error.seconds * 1000),
+        )
+    leaves = False
+    try:
+        leaves = may_leave is None or await may_leave()
+    finally:
+        if not leaves:
+            budgets.withdraw(permit)
+    if leaves:
+        return permit
+    return Placement(
+        PlacementResult.REJECTED,
+        code=NOT_SENT,
+        message="withdrawn while it waited for its turn",
+        reject_kind=RejectKind.WITHDRAWN,
+    )
 
 
 def _unanswered(code: str, error: Exception) -> Placement:

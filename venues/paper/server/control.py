@@ -154,6 +154,7 @@ class Control:
         if not isinstance(body, dict) or not isinstance(body.get("enabled"), bool):
             raise ControlError(400, "give enabled: true or false")
         self._server.limiter.enabled = body["enabled"]
+        self._server.limiter.forget()
         return 200, {"enabled": self._server.limiter.enabled}
 
     def _deposit(self, body: Any) -> tuple[int, Any]:

@@ -64,6 +64,10 @@ class RateLimiter:
         window[1] += count
         return True
 
+    def forget(self) -> None:
+        """As if nobody had asked for anything yet."""
+        self._windows.clear()
+
     def _sweep(self, now: float) -> None:
         self._windows = {key: window for key, window in self._windows.items() if window[0] > now}
         self._swept = now
