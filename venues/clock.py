@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 from venues.domain.clock import ALERT_MS, ClockReading, better_reading, reading_of
 from venues.domain.types import VenueError, VenueErrorKind
@@ -27,8 +28,16 @@ ATTEMPTS = 3
 MOST_ATTEMPTS = 5
 """When it is bad even then, for instance because this machine is busy."""
 
-AskTime = Callable[[], Awaitable[int]]
-"""Asks the venue for its time in milliseconds. Raises VenueError."""
+
+class ServerTime(NamedTuple):
+    """The venue's time, and when the question left by our monotonic clock."""
+
+    venue_ms: int
+    sent: float
+
+
+AskTime = Callable[[], Awaitable[ServerTime]]
+"""Asks the venue for its time. Raises VenueError."""
 
 
 class VenueClock:
@@ -87,9 +96,8 @@ class VenueClock:
         for attempt in range(MOST_ATTEMPTS):
             if attempt >= ATTEMPTS and self.uncertainty_ms() < ALERT_MS:
                 break
-            sent = time.monotonic()
             try:
-                venue_ms = await ask()
+                venue_ms, sent = await ask()
             except VenueError as error:
                 failure = error
                 if error.kind is VenueErrorKind.RATE_LIMIT:

@@ -92,7 +92,9 @@ class Gateway(Protocol):
         """The thorough way: all working orders, and history and fills since it was sent. ABSENT
         only if all answered."""
 
-    async def open_orders(self, credentials: Credentials) -> list[OrderSnapshot]: ...
+    async def open_orders(
+        self, credentials: Credentials, *, is_exit: bool = False
+    ) -> list[OrderSnapshot]: ...
 
     async def order_fills(
         self,
@@ -143,5 +145,9 @@ def make_gateway(venue: str) -> Gateway:
     if entry["simulated"] and not entry["rest_url"]:
         # An adapter without an address would go to the real venue.
         raise UnknownVenueError(f"The simulated venue {venue!r} has no address.")
-    processes = Processes(senders=settings.FANOUT_WORKERS, readers=settings.SYNC_WORKERS)
+    processes = Processes(
+        senders=settings.FANOUT_WORKERS,
+        lookups=settings.LOOKUP_WORKERS,
+        accounts=settings.ACCOUNT_WORKERS,
+    )
     return adapters[entry["adapter"]](venue, entry, processes)

@@ -207,10 +207,11 @@ def channel_layer_from(redis_url: str) -> dict[str, Any]:
 # --- fan-out ------------------------------------------------------------------------------
 
 # How many worker processes send orders (queues signals and orders): into so many parts a small
-# fan-out is cut. How many look orders up and read accounts (sync). Each process takes its part of
-# a venue's rate limits, so more processes than are said here would ask too often.
+# fan-out is cut. How many look orders up (sync), and how many read accounts (accounts). Each
+# takes its part of a venue's rate limits (ADR 6): more than are said here would ask too often.
 FANOUT_WORKERS = max(env.number("FANOUT_WORKERS", default=2), 1)
-SYNC_WORKERS = max(env.number("SYNC_WORKERS", default=2), 1)
+LOOKUP_WORKERS = max(env.number("LOOKUP_WORKERS", default=2), 1)
+ACCOUNT_WORKERS = max(env.number("ACCOUNT_WORKERS", default=2), 1)
 
 # --- failpoints ---------------------------------------------------------------------------
 

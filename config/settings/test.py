@@ -41,7 +41,8 @@ from config.settings.base import (
 from config.settings.paths import socket_path
 
 DEBUG = False
-SYNC_WORKERS = 1  # the process of the tests reads every account by itself
+# The process of the tests does all of it by itself.
+LOOKUP_WORKERS = ACCOUNT_WORKERS = 1
 FAILPOINTS_ALLOWED = True
 SECRET_KEY = "only-for-tests-" + "x" * 50
 # Fixed, because the processes that a test starts must read what the test wrote.

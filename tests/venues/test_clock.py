@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from venues import clock as venue_clock
-from venues.clock import VenueClock
+from venues.clock import ServerTime, VenueClock
 from venues.domain.clock import ClockReading, better_reading, reading_of
 from venues.domain.types import VenueError, VenueErrorKind
 from venues.okx.parsing import server_time_ms
@@ -77,12 +77,12 @@ def asker(*answers: float | Exception) -> tuple[Callable, list[int]]:
     asked: list[int] = []
     rest: Iterator[float | Exception] = iter(answers)
 
-    async def ask() -> int:
+    async def ask() -> ServerTime:
         asked.append(1)
         answer = next(rest)
         if isinstance(answer, Exception):
             raise answer
-        return int(time.time() * 1000 + answer)
+        return ServerTime(int(time.time() * 1000 + answer), time.monotonic())
 
     return ask, asked
 

@@ -57,7 +57,7 @@ def clock() -> Clock:
 @pytest.fixture
 def budgets(clock: Clock) -> OkxBudgets:
     """One process that asks everything; a request is answered at once."""
-    return OkxBudgets(Processes(senders=1, readers=1), clock=clock)
+    return OkxBudgets(Processes(senders=1, lookups=1, accounts=1), clock=clock)
 
 
 async def ask(
@@ -80,9 +80,13 @@ async def room(budgets: OkxBudgets, endpoint: str, **names) -> int:
 
 
 def usable(count: int, scope: str, endpoint: str) -> int:
-    if endpoint in ("GET public/instruments", "GET public/time"):
-        count //= 2  # senders and readers ask for these
-    return count * 70 // 100 if scope == "address" else count
+    asking = {
+        "GET public/instruments": 3,  # all ask for these
+        "GET public/time": 3,
+        "GET account/balance": 2,
+        "GET account/positions": 2,
+    }.get(endpoint, 1)
+    return count * (70 if scope == "address" else 100) // (100 * asking)
 
 
 @pytest.mark.parametrize(("endpoint", "count", "scope"), TABLE)
@@ -221,7 +225,7 @@ async def test_other_answers_and_none_stop_nothing(
         "GET account/balance", account="a", is_exit=False, wait_seconds=0
     )
     assert budgets.settle(permit, answer, "51008") == 0
-    assert await room(budgets, "GET account/balance") == 9
+    assert await room(budgets, "GET account/balance") == 4
 
 
 @pytest.mark.parametrize(
@@ -232,18 +236,18 @@ async def test_other_answers_and_none_stop_nothing(
         ("GET market/ticker", 14 // 4),
         ("GET trade/order", 60 // 3),
         ("POST trade/cancel-order", 60 // 3),
-        ("GET account/balance", 10 // 3),
-        ("GET account/config", 5 // 3),
-        ("GET public/instruments", 14 // 7),
+        ("GET account/balance", 10 // 5),
+        ("GET account/config", 5 // 2),
+        ("GET public/instruments", 14 // 9),
     ],
 )
 async def test_processes_divide_what_they_ask(clock: Clock, endpoint: str, share: int) -> None:
-    budgets = OkxBudgets(Processes(senders=4, readers=3), clock=clock)
+    budgets = OkxBudgets(Processes(senders=4, lookups=3, accounts=2), clock=clock)
     assert await room(budgets, endpoint) == share
 
 
 async def test_more_processes_than_uses_take_turns_in_a_longer_window(clock: Clock) -> None:
-    budgets = OkxBudgets(Processes(senders=4, readers=10), clock=clock)
+    budgets = OkxBudgets(Processes(senders=4, lookups=1, accounts=10), clock=clock)
     assert await room(budgets, "GET account/config", is_exit=False) == 1
     clock.now += 3.9  # 5 in 2 s for ten processes: one each in 4 s
     assert await room(budgets, "GET account/config") == 0

@@ -12,6 +12,7 @@ import pytest
 
 from customers.domain.ids import new_id
 from venues import markets, runtime
+from venues.domain.rate_windows import Processes
 from venues.domain.types import (
     Credentials,
     LookupResult,
@@ -22,7 +23,7 @@ from venues.domain.types import (
     VenueErrorKind,
 )
 from venues.gateway import Gateway
-from venues.okx import transport
+from venues.okx import OkxGateway, transport
 
 SYMBOL = "BTC/USDT:USDT"
 
@@ -97,6 +98,23 @@ def test_a_symbol_without_a_price_has_none(paper_exchange: Any, gateway: Gateway
         )
         assert markets.last_price("paper", SYMBOL) is None
     assert markets.last_price("paper", SYMBOL) is not None
+
+
+async def test_waiting_for_a_turn_is_not_taken_for_the_way_to_the_exchange(
+    paper_exchange: Any,
+) -> None:
+    gateway = OkxGateway("paper", {"rest_url": paper_exchange.url}, Processes(2, 1, 1))
+    budgets = gateway._transport.budgets
+    permit = budgets.permit_now("GET public/time", is_exit=True)
+    assert permit is not None
+    assert budgets.permit_now("GET public/time", is_exit=True) is None, "that was its only one"
+    measuring = asyncio.create_task(gateway.measure_clock())
+    await asyncio.sleep(2)
+    assert not measuring.done()
+    budgets.withdraw(permit)
+    await measuring
+    await gateway.aclose()
+    assert gateway.clock.uncertainty_ms() < 900
 
 
 def test_an_order_is_placed_found_by_its_client_id_and_its_fills_are_listed(

@@ -108,7 +108,9 @@ def _credentials(order: Order) -> Credentials:
 
 def _filled_of_open_orders(gateway: Gateway, credentials: Credentials) -> dict[str, Decimal]:
     """By client order id."""
-    orders = run(gateway.open_orders(credentials), timeout_seconds=READ_TIMEOUT_SECONDS)
+    orders = run(
+        gateway.open_orders(credentials, is_exit=True), timeout_seconds=READ_TIMEOUT_SECONDS
+    )
     return {item.client_order_id: item.filled_quantity for item in orders}
 
 

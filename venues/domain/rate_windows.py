@@ -25,11 +25,12 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Among how many a venue's limits are divided: `senders` plan and send orders, `readers` look
-    orders up, cancel them and read accounts."""
+    """Among how many a venue's limits are divided: `senders` plan and send orders, `lookups` look
+    them up and cancel them, `accounts` read accounts."""
 
     senders: int
-    readers: int
+    lookups: int
+    accounts: int
 
 
 def share_of(limit: int, window_seconds: float, *, percent: int, processes: int) -> Budget:

@@ -33,14 +33,19 @@ TOO_MANY_REQUESTS = 429
 _SENT_WITH_ORDERS = frozenset(
     {"POST trade/order", "POST account/set-leverage", "GET market/ticker", "GET market/tickers"}
 )
-"""Asked by the processes that plan and send."""
 _ASKED_BY_ALL = frozenset({"GET public/instruments", "GET public/time"})
+_ASKED_FOR_EXITS = frozenset({"GET account/balance", "GET account/positions"})
+"""By those who read accounts, and by look-ups before an exit is tried again."""
 
 
 def _that_ask(endpoint: str, processes: Processes) -> int:
     if endpoint in _ASKED_BY_ALL:
-        return processes.senders + processes.readers
-    return processes.senders if endpoint in _SENT_WITH_ORDERS else processes.readers
+        return processes.senders + processes.lookups + processes.accounts
+    if endpoint in _SENT_WITH_ORDERS:
+        return processes.senders
+    if endpoint in _ASKED_FOR_EXITS:
+        return processes.lookups + processes.accounts
+    return processes.accounts if "account/" in endpoint else processes.lookups
 
 
 class _Counting(NamedTuple):

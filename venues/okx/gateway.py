@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import ccxt
 
-from venues.clock import VenueClock
+from venues.clock import ServerTime, VenueClock
 from venues.domain.rate_windows import Processes
 from venues.domain.types import (
     NOT_SENT,
@@ -51,15 +52,17 @@ class OkxGateway:
     # --- the clock --------------------------------------------------------------------------
 
     async def measure_clock(self) -> None:
-        await self.clock.measure(self._server_time_ms)
+        await self.clock.measure(self._server_time)
 
     async def keep_clock(self) -> None:
-        await self.clock.keep(self._server_time_ms)
+        await self.clock.keep(self._server_time)
 
-    async def _server_time_ms(self) -> int:
-        # Without a turn at once the answer would tell how long it waited, not what time it is.
-        rows = await self._transport.read(None, "GET", "public/time", is_exit=True, turn_seconds=0)
-        return parsing.server_time_ms(rows)
+    async def _server_time(self) -> ServerTime:
+        transport = self._transport
+        permit = await transport.turn("GET public/time", is_exit=True)
+        sent = time.monotonic()  # not before its turn: waiting is not the way to the venue
+        rows = await transport.read_in_turn(permit, None, "GET", "public/time", {})
+        return ServerTime(parsing.server_time_ms(rows), sent)
 
     # --- public data ------------------------------------------------------------------------
 
@@ -170,10 +173,14 @@ class OkxGateway:
             is_exit=is_exit,
         )
 
-    async def open_orders(self, credentials: Credentials) -> list[OrderSnapshot]:
+    async def open_orders(
+        self, credentials: Credentials, *, is_exit: bool = False
+    ) -> list[OrderSnapshot]:
         await self._instruments.ensure_loaded()
         query = {"limit": "100"}
-        rows = await self._transport.read(credentials, "GET", "trade/orders-pending", query)
+        rows = await self._transport.read(
+            credentials, "GET", "trade/orders-pending", query, is_exit=is_exit
+        )
         found = (parsing.order_snapshot(row, self._instruments.symbol) for row in rows)
         return [order for order in found if order is not None]
 

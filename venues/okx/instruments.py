@@ -44,7 +44,10 @@ class InstrumentList:
     async def _load(self) -> dict[str, Instrument]:
         loaded: dict[str, Instrument] = {}
         for kind in _TYPES:
-            rows = await self._transport.read(None, "GET", "public/instruments", {"instType": kind})
+            # Exits need them, too.
+            rows = await self._transport.read(
+                None, "GET", "public/instruments", {"instType": kind}, is_exit=True
+            )
             for number, row in enumerate(rows):
                 found = self._readable(row)
                 if found is not None:

@@ -17,7 +17,7 @@ from venues.clock import VenueClock
 from venues.domain.okx_outcomes import is_clock_code
 from venues.domain.types import NOT_SENT, Credentials, VenueError, VenueErrorKind
 from venues.http_pool import HttpAnswer, HttpPool
-from venues.okx.budgets import TOO_MANY_REQUESTS, NoTurnError, OkxBudgets
+from venues.okx.budgets import TOO_MANY_REQUESTS, NoTurnError, OkxBudgets, Permit
 from venues.okx.parsing import venue_error
 
 READ_TIMEOUT_SECONDS = 10.0
@@ -92,16 +92,45 @@ class OkxTransport:
     ) -> list[Row]:
         """The rows of an answer with code 0. Raises VenueError."""
         params = params or {}
+        permit = await self.turn(
+            f"{method} {path}",
+            account=credentials.api_key if credentials is not None else "",
+            instrument=params.get("instId", ""),
+            is_exit=is_exit,
+            seconds=TURN_SECONDS if turn_seconds is None else turn_seconds,
+        )
+        return await self.read_in_turn(permit, credentials, method, path, params)
+
+    async def turn(
+        self,
+        endpoint: str,
+        *,
+        account: str = "",
+        instrument: str = "",
+        is_exit: bool,
+        seconds: float = TURN_SECONDS,
+    ) -> Permit:
+        """Raises VenueError with NOT_SENT when none comes so soon."""
         try:
-            permit = await self.budgets.permit(
-                f"{method} {path}",
-                account=credentials.api_key if credentials is not None else "",
-                instrument=params.get("instId", ""),
+            return await self.budgets.permit(
+                endpoint,
+                account=account,
+                instrument=instrument,
                 is_exit=is_exit,
-                wait_seconds=TURN_SECONDS if turn_seconds is None else turn_seconds,
+                wait_seconds=seconds,
             )
         except NoTurnError as error:
             raise VenueError(VenueErrorKind.RATE_LIMIT, NOT_SENT, str(error)) from error
+
+    async def read_in_turn(
+        self,
+        permit: Permit,
+        credentials: Credentials | None,
+        method: str,
+        path: str,
+        params: Row,
+    ) -> list[Row]:
+        """`read` with a permit that was taken before."""
         answer: HttpAnswer | None = None
         code = ""
         try:
