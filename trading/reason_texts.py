@@ -77,6 +77,9 @@ _TEXTS: dict[ReasonCode, str] = {
         "The old position could not be closed, so the opposite one was not opened."
     ),
     ReasonCode.VENUE_REJECTED: gettext_noop("The exchange refused: %(message)s (%(code)s)"),
+    ReasonCode.MARKET_CLOSED: gettext_noop(
+        "%(symbol)s cannot be traded on the exchange now: %(message)s (%(code)s)"
+    ),
     ReasonCode.CREDENTIALS_REFUSED: gettext_noop(
         "The exchange refused the API key: %(message)s (%(code)s)"
     ),
@@ -115,6 +118,9 @@ _TEXTS: dict[ReasonCode, str] = {
     ),
     ReasonCode.OUTCOME_UNKNOWN: gettext_noop(
         "The exchange did not answer clearly; the outcome is being looked up."
+    ),
+    ReasonCode.FORGOTTEN_BY_VENUE: gettext_noop(
+        "The exchange does not know the order any more: it was cancelled there."
     ),
     ReasonCode.CANCELLED_BY_VENUE: gettext_noop("The exchange cancelled the order."),
     ReasonCode.RATE_LIMITED: gettext_noop("The exchange's rate limit was reached."),

@@ -22,8 +22,9 @@ KEEP_SECONDS = 20.0
 RETRY_SECONDS = 2.0
 RECHECK_SECONDS = 0.05
 PAUSE_SECONDS = 0.3
-GOOD_MS = 25.0
-"""A reading this good needs no second question."""
+RATE_PAUSE_SECONDS = 1.0
+GOOD_MS = 60.0
+"""A reading this good needs no second question: alerts begin at four times that."""
 ATTEMPTS = 3
 MOST_ATTEMPTS = 5
 """When it is bad even then, for instance because this machine is busy."""
@@ -88,6 +89,8 @@ class VenueClock:
         """
         if self._measuring is None or self._measuring.done():
             self._measuring = asyncio.create_task(self._measure(ask))
+            # Who asked may be gone when it fails.
+            self._measuring.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.shield(self._measuring)
 
     async def _measure(self, ask: AskTime) -> None:
@@ -100,9 +103,8 @@ class VenueClock:
                 venue_ms, sent = await ask()
             except VenueError as error:
                 failure = error
-                if error.kind is VenueErrorKind.RATE_LIMIT:
-                    break
-                await asyncio.sleep(PAUSE_SECONDS)
+                many = error.kind is VenueErrorKind.RATE_LIMIT
+                await asyncio.sleep(RATE_PAUSE_SECONDS if many else PAUSE_SECONDS)
                 continue
             took = self._take(venue_ms, sent) or took
             if self.uncertainty_ms() <= GOOD_MS:

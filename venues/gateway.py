@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -48,6 +48,10 @@ class Gateway(Protocol):
 
     async def load_instruments(self, *, max_age_seconds: float = 0) -> dict[str, Instrument]:
         """All live and dead instruments by unified symbol; from memory when it is younger."""
+
+    def remember_instruments(self, instruments: Iterable[Instrument]) -> None:
+        """What was traded once: its orders can be looked up although it is not listed any more,
+        or the list cannot be had. From any thread."""
 
     async def last_prices(self, symbol: str) -> dict[str, Decimal]:
         """The last traded price of this symbol, and of what else came with it."""
@@ -102,8 +106,10 @@ class Gateway(Protocol):
         *,
         symbol: str,
         venue_order_id: str,
+        since_ms: int | None = None,
         is_exit: bool = False,
-    ) -> list[FillSnapshot]: ...
+    ) -> list[FillSnapshot]:
+        """`since_ms`: when the order was sent; what is older is kept elsewhere."""
 
     async def positions(
         self, credentials: Credentials, *, is_exit: bool = False

@@ -107,6 +107,13 @@ def _reload_when_old(venue: str) -> None:
         threading.Thread(target=_load_quietly, args=(venue,), daemon=True).start()
 
 
+def outdate(venue: str) -> None:
+    """The venue said that a market is not as listed: the list is read again in the background."""
+    market = _market(venue)
+    market.loaded_at = -inf
+    _reload_when_old(venue)
+
+
 def _load_quietly(venue: str) -> None:
     try:
         # Not quite, so that the gateway's own list, as old as ours, is not taken for new.

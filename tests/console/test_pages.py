@@ -30,6 +30,7 @@ NO_PAGE = {
     "customers.audiencecounter",
     "trading.answercount",  # what circuit breakers add up
     "trading.fanouttally",
+    "trading.tradedinstrument",  # what the venue says, kept
 }
 
 

@@ -45,6 +45,7 @@ from tests.factories.trading import (
     OrderFactory,
     PositionFactory,
     SignalShardFactory,
+    TradedInstrumentFactory,
     TradeFactory,
     TradingControlFactory,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "TenantFactory",
     "TenantOwnedFactory",
     "TradeFactory",
+    "TradedInstrumentFactory",
     "TradingControlFactory",
     "UserFactory",
     "WebhookRejectionFactory",

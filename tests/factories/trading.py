@@ -28,6 +28,7 @@ from trading.models import (
     Position,
     SignalShard,
     Trade,
+    TradedInstrument,
     TradingControl,
 )
 
@@ -240,6 +241,16 @@ class BalanceFactory(TenantOwnedFactory):
     equity = Decimal(10_000)
     available = Decimal(10_000)
     updated_at = factory.LazyFunction(timezone.now)
+
+
+class TradedInstrumentFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = TradedInstrument
+
+    venue = "paper"
+    symbol = factory.Sequence(lambda n: f"COIN{n}/USDT:USDT")
+    facts = factory.LazyFunction(dict)
+    noted_at = factory.LazyFunction(timezone.now)
 
 
 class InstrumentSettingFactory(TenantOwnedFactory):

@@ -17,6 +17,7 @@ from trading.models import Alert, Order
 from trading.services import clocks
 from trading.services.submission import sender
 from venues import runtime
+from venues.domain.clock import ALERT_MS
 from venues.runtime import clock_of
 
 PLACE = {"endpoint": "trade/order", "method": "POST"}
@@ -151,15 +152,24 @@ def test_staff_are_told_of_a_clock_that_is_off_and_that_it_is_right_again(
 ) -> None:
     world.follower()
     _skew(world, skew)
-    for _ in range(2):
-        tasks.clocks_check()
+    _clocks_checked()
+    _clocks_checked()
     alerts = _alerts(world, code="clock_skewed")
     assert len(alerts) == alerted
     if alerted:
         assert abs(int(alerts[0].params["milliseconds"]) - 1500) < 400
         _skew(world, 0)
-        tasks.clocks_check()
+        _clocks_checked()
         assert _alerts(world, resolved_at=None, code="clock_skewed") == []
+
+
+def _clocks_checked() -> None:
+    """With a good reading, however busy this machine is."""
+    until = time.monotonic() + 30
+    while runtime.clock_measured("paper", worst_ms=ALERT_MS).uncertainty_ms() >= ALERT_MS:
+        assert time.monotonic() < until
+        runtime.close_gateways()
+    tasks.clocks_check()
 
 
 def test_the_alert_of_a_host_that_is_gone_ends(
@@ -169,9 +179,9 @@ def test_the_alert_of_a_host_that_is_gone_ends(
     with monkeypatch.context() as other:
         other.setattr(clocks.socket, "gethostname", lambda: "another-host")
         _skew(world, 1500)
-        tasks.clocks_check()
+        _clocks_checked()
     _skew(world, 0)
-    tasks.clocks_check()
+    _clocks_checked()
     (alert,) = _alerts(world, resolved_at=None, code="clock_skewed")
     assert alert.subject == "paper@another-host"
     with tenant_scope(world.tenant.pk):

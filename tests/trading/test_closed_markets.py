@@ -30,7 +30,7 @@ def test_an_entry_says_that_the_market_is_closed(world: World, trading_state: An
     trading_state("suspend")
     world.fan_out(signal := world.entry(symbol=ETH, size="1"))
     intent = world.intent(signal, follower)
-    assert (intent.status, intent.reason_code) == ("rejected", "venue_rejected")
+    assert (intent.status, intent.reason_code) == ("rejected", "market_closed")
     assert intent.reason_params["code"] == "51022"
     assert "suspended" in intent.reason_params["message"]
     assert world.held(follower, ETH).target == 0

@@ -13,8 +13,7 @@ from tests.factories import SourceFactory, StrategyFactory, SubscriptionFactory
 from tests.trading.test_unclear_outcomes import PLACE, _age
 from tests.trading.world import SYMBOL, World
 from trading.models import CopiedPosition, Order
-from trading.services import exit_evidence, exit_retry, order_checks
-from venues.domain.types import VenueError, VenueErrorKind
+from trading.services import exit_evidence, order_checks
 
 
 def _lose_exit(world: World) -> Any:
@@ -60,18 +59,13 @@ def test_a_worker_that_dies_before_the_next_attempt_leaves_it_due(
     assert world.held(follower).filled == 0
 
 
-def test_a_venue_that_cannot_be_asked_delays_the_next_attempt_only(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_venue_that_cannot_be_asked_delays_the_next_attempt_only(world: World) -> None:
     follower = world.follower()
     signal = _lose_exit(world)
 
-    def down(*_: Any) -> None:
-        raise VenueError(VenueErrorKind.UNAVAILABLE)
-
-    with monkeypatch.context() as failing:
-        failing.setattr(exit_retry.markets, "instrument", down)
-        _look(world)
+    world.paper.control.add_fault("http_status", status=503, endpoint="account/positions")
+    _look(world)
+    world.paper.control.clear_faults()
     assert world.held(follower).filled == 10
 
     _look(world)

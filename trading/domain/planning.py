@@ -89,12 +89,15 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """One subscription's facts. `entry` carries the risk facts; its quantity is filled in here."""
+    """One subscription's facts. `entry` carries the risk facts; its quantity is filled in here.
+
+    `price` is None when the venue does not tell: exits need none, unless they are by an amount.
+    """
 
     book: Book
     terms: FollowerTerms
     instrument: Instrument
-    price: Decimal
+    price: Decimal | None
     controls: Controls
     entry: EntryFacts
     account_closed: bool = False
@@ -160,7 +163,21 @@ def _skip(follower: Follower, reason: Reason, *, is_entry: bool, target: Decimal
     return Plan((leg,), target)
 
 
+def _market_denial(follower: Follower) -> Reason | None:
+    """Why the market itself takes no entry. An exit is sent all the same: the venue may know
+    better than a list that could not be read."""
+    symbol = follower.instrument.symbol
+    if not follower.instrument.is_live:
+        params = {"symbol": symbol, "venue": follower.entry.venue}
+        return Reason(ReasonCode.SYMBOL_NOT_LISTED, params)
+    if follower.price is None:
+        return Reason(ReasonCode.PRICE_UNKNOWN, {"symbol": symbol})
+    return None
+
+
 def _sized(instruction: Instruction, follower: Follower) -> Decimal | Reason:
+    if follower.price is None:
+        return Reason(ReasonCode.PRICE_UNKNOWN, {"symbol": follower.instrument.symbol})
     try:
         return entry_quantity(
             instruction.leader, follower.terms, follower.instrument, follower.price
@@ -184,7 +201,7 @@ def _below_minimum(quantity: Decimal, instrument: Instrument) -> Reason:
 
 
 def _plan_entry(instruction: Instruction, follower: Follower) -> Plan:
-    size = _sized(instruction, follower)
+    size = _market_denial(follower) or _sized(instruction, follower)
     book = follower.book
     if isinstance(size, Reason):
         return _skip(follower, size, is_entry=True, target=book.target)
@@ -220,6 +237,9 @@ def _entry_denial(follower: Follower, direction: int, missing: Decimal) -> Decim
     """The allowed quantity before rounding, or why nothing is allowed."""
     if follower.account_closed:
         return Reason(ReasonCode.ACCOUNT_NOT_ACTIVE)
+    market = _market_denial(follower)
+    if market is not None:
+        return market
     if follower.book.others_against(direction):
         return Reason(ReasonCode.OPPOSITE_POSITION, {"symbol": follower.instrument.symbol})
     if direction < 0 and follower.instrument.kind is InstrumentKind.SPOT:

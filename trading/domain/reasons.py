@@ -55,9 +55,11 @@ class ReasonCode(StrEnum):
     KEY_UNREADABLE = "key_unreadable"
     # decided by sending
     VENUE_REJECTED = "venue_rejected"
+    MARKET_CLOSED = "market_closed"
     LEVERAGE_NOT_SET = "leverage_not_set"
     NOT_PLACED = "not_placed"
     OUTCOME_UNKNOWN = "outcome_unknown"
+    FORGOTTEN_BY_VENUE = "forgotten_by_venue"
     CANCELLED_BY_VENUE = "cancelled_by_venue"
     RATE_LIMITED = "rate_limited"
     CLOCK_REFUSED = "clock_refused"

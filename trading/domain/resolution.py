@@ -22,9 +22,15 @@ _PATIENT_SECONDS = 10.0
 _WORKING_BACKOFF_SECONDS = (0.2, 0.4, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
+FORGETS_UNFILLED = timedelta(hours=2)
+"""A cancelled order without a fill is not in OKX's history any more after this."""
+FORGETS_FILLED = timedelta(days=90)
+
+
 class Conclusion(StrEnum):
     WAIT = "wait"
     NOT_PLACED = "not_placed"
+    GONE = "gone"
     STOP_WATCHING = "stop_watching"
 
 
@@ -69,6 +75,22 @@ def judge_absence(
     if proven:
         return Verdict(Conclusion.NOT_PLACED, now + WATCH_INTERVAL, now + WATCH_AFTER)
     return Verdict(Conclusion.WAIT, now + lookup_delay(checks))
+
+
+def judge_forgotten(
+    *, now: datetime, seen_at: datetime, checks: int, misses: int, thorough: bool, is_filled: bool
+) -> Verdict:
+    """After a look-up did not find an order that the venue had accepted.
+
+    Only when the venue may have forgotten it does its absence mean that it was cancelled: a live
+    or a filled order would be there. Before that it is a riddle, and looked up again. `seen_at`:
+    when the venue last showed it; `is_filled`: at least in part.
+    """
+    forgets = FORGETS_FILLED if is_filled else FORGETS_UNFILLED
+    if thorough and misses >= MIN_MISSES and now >= seen_at + forgets:
+        return Verdict(Conclusion.GONE, None)
+    recent = now < seen_at + WATCH_AFTER
+    return Verdict(Conclusion.WAIT, now + (lookup_delay if recent else working_delay)(checks))
 
 
 def judge_watched(*, now: datetime, watch_until: datetime) -> Verdict:

@@ -80,6 +80,7 @@ class EntryFacts:
     available: Decimal | None
     currency: str
     is_limit: bool = False
+    venue: str = ""
 
 
 def control_denial(controls: Controls, *, is_entry: bool) -> Reason | None:

@@ -7,6 +7,7 @@ from trading.models.holdings import (
     InstrumentSetting,
     Position,
     Trade,
+    TradedInstrument,
 )
 from trading.models.intents import EffectiveSettings, Intent, SignalShard
 from trading.models.orders import Fill, Order, OrderEvent
@@ -27,5 +28,6 @@ __all__ = [
     "Position",
     "SignalShard",
     "Trade",
+    "TradedInstrument",
     "TradingControl",
 ]

@@ -3,7 +3,7 @@ from decimal import Decimal
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from customers.fields import AmountField
+from customers.fields import AmountField, IdField
 from customers.models import Customer, ExchangeAccount, TenantModel
 from strategies.models import Subscription
 
@@ -135,6 +135,30 @@ class Balance(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.equity} {self.currency}"
+
+
+class TradedInstrument(models.Model):
+    """An instrument as it was when somebody traded it last; it outlives its listing.
+
+    Orders in what is not listed any more are still looked up, and their fills reckoned, by this.
+    No tenant's: what a venue says of its market is the same for all.
+    """
+
+    id = IdField()
+    venue = models.CharField(_("venue"), max_length=40)
+    symbol = models.CharField(_("symbol"), max_length=48)
+    facts = models.JSONField(_("facts"))
+    noted_at = models.DateTimeField(_("noted at"))
+
+    class Meta:
+        verbose_name = _("traded instrument")
+        verbose_name_plural = _("traded instruments")
+        constraints = [
+            models.UniqueConstraint(fields=["venue", "symbol"], name="traded_instrument_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} ({self.venue})"
 
 
 class InstrumentSetting(TenantModel):

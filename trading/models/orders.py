@@ -64,6 +64,9 @@ class Order(TenantModel):
     )
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True)
+    seen_at = models.DateTimeField(
+        _("last seen at"), null=True, blank=True, help_text=_("A look-up found it at the venue.")
+    )
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     cancel_requested_at = models.DateTimeField(
         _("cancel requested at"),

@@ -16,7 +16,7 @@ from trading.domain.order_states import OrderState
 from trading.domain.resolution import WATCH_AFTER
 from trading.models import CopiedPosition, Order
 from trading.services.credentials import credentials_of_accounts
-from venues import markets
+from trading.services.instruments import instrument_of_order
 from venues.domain.types import (
     Credentials,
     Instrument,
@@ -78,9 +78,9 @@ def held_at_venue(order: Order, instrument: Instrument) -> Decimal:
 
 
 def _agrees(order: Order) -> bool:
-    instrument = markets.instrument(order.account.venue, order.symbol)
+    instrument = instrument_of_order(order.account.venue, order.symbol)
     if instrument is None:
-        raise LookupError(f"{order.symbol} is not listed")
+        raise LookupError(f"nobody knows {order.symbol}")
     held_before = _held_by_books(order)
     at_venue = held_at_venue(order, instrument)
     listed = _filled_of_open_orders(gateway_for(order.account.venue), _credentials(order))

@@ -22,7 +22,7 @@ from trading.domain.reasons import ReasonCode
 from trading.domain.resolution import WATCH_AFTER, WATCH_INTERVAL
 from trading.models import CopiedPosition, Intent, Order, OrderEvent
 from trading.services.exit_evidence import held_at_venue
-from venues import markets
+from trading.services.instruments import instrument_of_order
 from venues.domain.types import Instrument, VenueError, VenueErrorKind
 
 logger = logging.getLogger(__name__)
@@ -71,9 +71,9 @@ def exit_try_again(*, tenant_id: str, order_id: str) -> Order | None:
 def _ask(failed: Order) -> _Facts:
     """Over the network. Raises VenueError, TimeoutError, LookupError."""
     venue = failed.account.venue
-    instrument = markets.instrument(venue, failed.symbol)
+    instrument = instrument_of_order(venue, failed.symbol)
     if instrument is None:
-        raise LookupError(f"{failed.symbol} is not listed")
+        raise LookupError(f"nobody knows {failed.symbol}")
     if failed.state != OrderState.NOT_PLACED:
         return _Facts(instrument, None)
     return _Facts(instrument, held_at_venue(failed, instrument))

@@ -23,15 +23,15 @@ from trading.domain.resolution import (
     Conclusion,
     counts_as_miss,
     judge_absence,
+    judge_forgotten,
     judge_watched,
-    lookup_delay,
 )
 from trading.models import Order
 from trading.services.credentials import credentials_of_accounts
 from trading.services.exit_evidence import exit_is_disproved
 from trading.services.exit_retry import TRY_LATER, exit_try_again, is_retry_undecided
+from trading.services.instruments import instrument_of_order, instruments_remind
 from trading.services.order_updates import OrderUpdate, order_updates_apply
-from venues import markets
 from venues.domain.types import (
     Credentials,
     FillSnapshot,
@@ -76,6 +76,7 @@ def orders_check(*, tenant_id: str, order_ids: Sequence[str]) -> int:
     failpoint("checks.claimed")
     _cancel_unsent(tenant_id, due)
     _try_again(tenant_id, [order for order in due if order.state == OrderState.REJECTED])
+    instruments_remind((order.account.venue, order.symbol) for order in due)
     for looks in _look_up(tenant_id, [order for order in due if _is_at_venue(order)]):
         _learn(tenant_id, looks)
     return len(due)
@@ -87,7 +88,7 @@ def _learn(tenant_id: str, looks: Sequence[_Look]) -> None:
     for look in looks:
         if look.fills and look.order.symbol not in instruments[look.order.account.venue]:
             # Its holding cannot be reckoned without the contract's size: looked up again later.
-            logger.error("order %s: %s is not listed any more", look.order.pk, look.order.symbol)
+            logger.error("order %s: nobody knows %s", look.order.pk, look.order.symbol)
             continue
         updates.append(_unless_it_happened(look.order, _conclude(look, timezone.now())))
     failpoint("checks.answered")
@@ -175,11 +176,10 @@ async def _ask(order: Order, credentials: Credentials | Reason) -> _Look:
             await _ask_to_cancel(order, credentials)
         lookup = await gateway.find_order(credentials, **names)
         thorough = False
+        since_ms = int((order.sent_at or order.created_at).timestamp() * 1000)
+        # By the venue's clock if that is earlier: what both call the past is searched.
+        since_ms += min(0, int(gateway.clock.skew_ms() or 0))
         if lookup.result is LookupResult.ABSENT and _past_deadline(order):
-            since = order.sent_at or order.created_at
-            since_ms = int(since.timestamp() * 1000)
-            # By the venue's clock if that is earlier: what both call the past is searched.
-            since_ms += min(0, int(gateway.clock.skew_ms() or 0))
             lookup = await gateway.search_order(credentials, **names, since_ms=since_ms)
             thorough = True
         if lookup.result is not LookupResult.FOUND or lookup.order is None:
@@ -190,6 +190,7 @@ async def _ask(order: Order, credentials: Credentials | Reason) -> _Look:
             credentials,
             symbol=order.symbol,
             venue_order_id=lookup.order.venue_order_id,
+            since_ms=since_ms,
             is_exit=is_exit,
         )
         return _Look(order, lookup, tuple(fills))
@@ -220,10 +221,7 @@ def _instruments(orders: Sequence[Order]) -> dict[str, dict[str, Instrument]]:
     for order in orders:
         known = found.setdefault(order.account.venue, {})
         if order.symbol not in known:
-            try:
-                instrument = markets.instrument(order.account.venue, order.symbol)
-            except (VenueError, TimeoutError, LookupError):
-                continue
+            instrument = instrument_of_order(order.account.venue, order.symbol)
             if instrument is not None:
                 known[order.symbol] = instrument
     return found
@@ -239,8 +237,7 @@ def _conclude(look: _Look, now: datetime) -> OrderUpdate:
     if order.state == OrderState.NOT_PLACED:
         return _still_watched(order, now)
     if order.state not in (OrderState.SENDING, OrderState.UNKNOWN):
-        # It was there before; an absence now is odd and proves nothing.
-        return OrderUpdate(order.pk, OrderTrigger.ACCEPT, check_at=now + lookup_delay(order.checks))
+        return _missing(look, now)
     deadline = order.deadline_at or order.created_at
     missed = lookup.result is LookupResult.ABSENT
     misses = order.misses + (missed and counts_as_miss(now=now, deadline_at=deadline))
@@ -266,6 +263,25 @@ def _conclude(look: _Look, now: datetime) -> OrderUpdate:
             misses=misses,
         )
     return OrderUpdate(order.pk, OrderTrigger.LOSE, check_at=verdict.next_look_at, misses=misses)
+
+
+def _missing(look: _Look, now: datetime) -> OrderUpdate:
+    """It was there before."""
+    order = look.order
+    missed = look.thorough and look.lookup.result is LookupResult.ABSENT
+    misses = order.misses + missed
+    verdict = judge_forgotten(
+        now=now,
+        seen_at=order.seen_at or order.acknowledged_at or order.created_at,
+        checks=order.checks,
+        misses=misses,
+        thorough=missed,
+        is_filled=order.filled_quantity > 0,
+    )
+    if verdict.conclusion is Conclusion.GONE:
+        reason = Reason(ReasonCode.FORGOTTEN_BY_VENUE)
+        return OrderUpdate(order.pk, OrderTrigger.CANCEL, reason=reason, misses=misses)
+    return OrderUpdate(order.pk, OrderTrigger.ACCEPT, check_at=verdict.next_look_at, misses=misses)
 
 
 def _still_watched(order: Order, now: datetime) -> OrderUpdate:

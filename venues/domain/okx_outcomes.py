@@ -20,13 +20,14 @@ _CREDENTIAL_CODES = frozenset(
 _CLOCK_CODES = frozenset(["50102", "50112"])
 SUB_ACCOUNT_LIMIT_CODE = "50061"
 _RATE_LIMIT_CODES = frozenset(["50011", SUB_ACCOUNT_LIMIT_CODE])
+INSTRUMENT_UNKNOWN_CODE = "51001"
 _LATE_CODES = frozenset(["50036", "50037"])
 _ORDER_CODES = frozenset(
     "50002 50006 50014 50015 50024"  # malformed request
-    " 51000 51001 51003 51005 51006 51020 51100 51121 51137 51138 51201 51202 51203".split()
+    " 51000 51003 51005 51006 51020 51100 51121 51137 51138 51201 51202 51203".split()
 )
-# To be listed, suspended, expired; being delivered, settled, its funding settled.
-_CLOSED_CODES = frozenset("51021 51022 51027 51028 51029 51030".split())
+# Not on any list; to be listed, suspended, expired; being delivered, settled, its funding settled.
+_CLOSED_CODES = frozenset(f"{INSTRUMENT_UNKNOWN_CODE} 51021 51022 51027 51028 51029 51030".split())
 CLOSED_RETRY_MS = 30_000
 _ACCOUNT_CODES = frozenset(
     "51008 51127 51131"  # funds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +31,9 @@ from venues.okx import lookups, parsing, placing
 from venues.okx.budgets import OkxBudgets
 from venues.okx.instruments import InstrumentList, instrument_type
 from venues.okx.transport import OkxTransport, Row
+
+RECENT_FILLS_MS = 2 * 24 * 3600 * 1000
+"""OKX keeps three days of fills where they are read fast, and three months elsewhere."""
 
 
 class OkxGateway:
@@ -69,6 +72,9 @@ class OkxGateway:
     async def load_instruments(self, *, max_age_seconds: float = 0) -> dict[str, Instrument]:
         return await self._instruments.load(max_age_seconds=max_age_seconds)
 
+    def remember_instruments(self, instruments: Iterable[Instrument]) -> None:
+        self._instruments.remember(instruments)
+
     async def last_prices(self, symbol: str) -> dict[str, Decimal]:
         found = await self._instruments.of(symbol)
         rows = await self._tickers(found)
@@ -104,6 +110,8 @@ class OkxGateway:
         placement = await placing.place(self._transport, credentials, request, may_leave)
         if placement.reject_kind in (RejectKind.CLOCK, RejectKind.LATE):
             self.clock.recheck()
+        if placement.reject_kind is RejectKind.CLOSED:
+            self._instruments.outdate()
         return placement
 
     async def cancel_order(
@@ -170,6 +178,7 @@ class OkxGateway:
             symbol,
             client_order_id,
             since_ms=since_ms,
+            now_ms=self.clock.now_ms(),
             is_exit=is_exit,
         )
 
@@ -190,17 +199,15 @@ class OkxGateway:
         *,
         symbol: str,
         venue_order_id: str,
+        since_ms: int | None = None,
         is_exit: bool = False,
     ) -> list[FillSnapshot]:
         found = await self._instruments.of(symbol)
-        query = {
-            "instType": instrument_type(found),
-            "instId": found.venue_symbol,
-            "ordId": venue_order_id,
-        }
-        rows = await self._transport.read_pages(
-            credentials, "trade/fills", query, "billId", is_exit=is_exit
-        )
+        query = {**lookups.order_query(self._instruments, found), "ordId": venue_order_id}
+        path = "trade/fills"
+        if since_ms is not None and self.clock.now_ms() - since_ms > RECENT_FILLS_MS:
+            path = "trade/fills-history"
+        rows = await self._transport.read_pages(credentials, path, query, "billId", is_exit=is_exit)
         fills = (parsing.fill_snapshot(row, self._instruments.symbol) for row in rows)
         return [fill for fill in fills if fill is not None]
 

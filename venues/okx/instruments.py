@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from decimal import Decimal
+from math import inf
 from typing import Any
 
 import ccxt
@@ -29,8 +31,10 @@ class InstrumentList:
         self._client = client
         self._transport = transport
         self._by_symbol: dict[str, Instrument] = {}
+        self._past: dict[str, Instrument] = {}
+        self._gone: set[str] = set()
         self._symbols: dict[str, str] = {}
-        self._loaded_at = 0.0
+        self._loaded_at = -inf
         self._loading: asyncio.Task[dict[str, Instrument]] | None = None
 
     async def load(self, *, max_age_seconds: float) -> dict[str, Instrument]:
@@ -44,6 +48,7 @@ class InstrumentList:
     async def _load(self) -> dict[str, Instrument]:
         loaded: dict[str, Instrument] = {}
         for kind in _TYPES:
+            found_before = len(loaded)
             # Exits need them, too.
             rows = await self._transport.read(
                 None, "GET", "public/instruments", {"instType": kind}, is_exit=True
@@ -54,12 +59,28 @@ class InstrumentList:
                     loaded[found.symbol] = found
                 if number % ROWS_AT_A_TIME == 0:
                     await asyncio.sleep(0)
+            self._refuse_a_torso(kind, len(loaded) - found_before)
         if not loaded:
             raise VenueError(VenueErrorKind.UNAVAILABLE, message="no instruments in the answer")
+        self._past |= self._by_symbol
         self._by_symbol = loaded
-        self._symbols = {item.venue_symbol: item.symbol for item in loaded.values()}
+        self._symbols |= {item.venue_symbol: item.symbol for item in loaded.values()}
+        self._gone.clear()
         self._loaded_at = time.monotonic()
         return loaded
+
+    def _refuse_a_torso(self, kind: str, found: int) -> None:
+        """Markets are delisted one by one: a list that lost half of them is a broken answer."""
+        had = sum(instrument_type(item) == kind for item in self._by_symbol.values())
+        if found * 2 < had:
+            message = f"only {found} of {had} instruments in the answer"
+            raise VenueError(VenueErrorKind.UNAVAILABLE, message=message)
+
+    def remember(self, instruments: Iterable[Instrument]) -> None:
+        """What was listed once: orders in it can still be looked up. From any thread."""
+        for item in instruments:
+            self._past[item.symbol] = item
+            self._symbols.setdefault(item.venue_symbol, item.symbol)
 
     def _readable(self, row: Any) -> Instrument | None:
         try:
@@ -75,15 +96,34 @@ class InstrumentList:
             await self.load(max_age_seconds=0)
 
     async def of(self, symbol: str) -> Instrument:
-        """Raises VenueError, REFUSED when it is not listed."""
-        await self.ensure_loaded()
-        found = self._by_symbol.get(symbol)
+        """Listed, or as it was. Raises VenueError, REFUSED when it never was."""
+        found = self._known(symbol)
+        if found is None:
+            await self.ensure_loaded()
+            found = self._known(symbol)
         if found is None:
             raise VenueError(VenueErrorKind.REFUSED, message=f"{symbol} is not listed")
         return found
 
+    def _known(self, symbol: str) -> Instrument | None:
+        return self._by_symbol.get(symbol) or self._past.get(symbol)
+
+    def is_gone(self, symbol: str) -> bool:
+        """Whether the venue does not know its name any more: by its list, or by its own word."""
+        unlisted = bool(self._by_symbol) and symbol not in self._by_symbol
+        return unlisted or symbol in self._gone
+
+    def note_gone(self, symbol: str) -> None:
+        """The venue said so before the next list does."""
+        self._gone.add(symbol)
+        self.outdate()
+
+    def outdate(self) -> None:
+        """Whoever asks next for the list gets a new one."""
+        self._loaded_at = -inf
+
     def symbol(self, venue_symbol: str) -> str:
-        """The unified symbol, or the venue's own of what is not listed."""
+        """The unified symbol, or the venue's own of what was never listed."""
         return self._symbols.get(venue_symbol, venue_symbol)
 
 

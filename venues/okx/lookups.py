@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from venues.domain.types import Credentials, Lookup, LookupResult, VenueError
+from venues.domain.okx_outcomes import INSTRUMENT_UNKNOWN_CODE
+from venues.domain.types import Credentials, Instrument, Lookup, LookupResult, VenueError
 from venues.okx.instruments import InstrumentList, instrument_type
 from venues.okx.parsing import SymbolOf, order_snapshot
 from venues.okx.transport import OkxTransport, Row
 
 SEARCH_MARGIN_MS = 120_000
 """A search looks back from the time of sending by more than clocks may differ."""
+
+WEEK_MS = 7 * 24 * 3600 * 1000 - SEARCH_MARGIN_MS
+"""What is older is in the archive: what was filled, for three months."""
 
 _ORDER_UNKNOWN = "51603"
 
@@ -29,6 +33,10 @@ async def find(
     except VenueError as error:
         if error.code == _ORDER_UNKNOWN:
             return Lookup(LookupResult.ABSENT)
+        if error.code == INSTRUMENT_UNKNOWN_CODE:
+            # Delisted: only a search, which need not name it, can tell of its orders.
+            instruments.note_gone(symbol)
+            return Lookup(LookupResult.ABSENT)
         return Lookup(LookupResult.NO_EVIDENCE, detail=str(error))
     lookup = _match(rows, client_order_id, instruments.symbol)
     return lookup or Lookup(LookupResult.NO_EVIDENCE, detail="an answer without the order")
@@ -42,15 +50,18 @@ async def search(
     client_order_id: str,
     *,
     since_ms: int | None,
+    now_ms: int,
     is_exit: bool,
 ) -> Lookup:
     try:
         found = await instruments.of(symbol)
-        query = {"instType": instrument_type(found), "instId": found.venue_symbol}
+        query = order_query(instruments, found)
         recent = {**query}
         if since_ms is not None:
             recent["begin"] = str(since_ms - SEARCH_MARGIN_MS)
-        reads = (("trade/orders-pending", query), ("trade/orders-history", recent))
+        reads = [("trade/orders-pending", query), ("trade/orders-history", recent)]
+        if since_ms is not None and now_ms - since_ms > WEEK_MS:
+            reads.append(("trade/orders-history-archive", recent))
         for path, params in reads:
             rows = await transport.read_pages(credentials, path, params, "ordId", is_exit=is_exit)
             lookup = _match(rows, client_order_id, instruments.symbol)
@@ -64,6 +75,14 @@ async def search(
     if any(row.get("clOrdId") == client_order_id for row in fills):
         return Lookup(LookupResult.NO_EVIDENCE, detail="fills exist, the order does not yet")
     return Lookup(LookupResult.ABSENT)
+
+
+def order_query(instruments: InstrumentList, instrument: Instrument) -> dict[str, str]:
+    """Names the instrument to a list of orders or fills, unless the venue forgot the name."""
+    query = {"instType": instrument_type(instrument)}
+    if not instruments.is_gone(instrument.symbol):
+        query["instId"] = instrument.venue_symbol
+    return query
 
 
 def _match(rows: list[Row], client_order_id: str, symbol_of: SymbolOf) -> Lookup | None:

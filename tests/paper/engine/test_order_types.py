@@ -4,6 +4,8 @@ from decimal import Decimal as D
 
 import pytest
 
+from venues.paper.engine.exchange import OkxError
+
 SWAP = "BTC-USDT-SWAP"
 
 
@@ -203,6 +205,39 @@ def test_a_suspended_instrument_takes_no_orders(desk):
     assert desk.place(SWAP, "buy", "1")["sCode"] == "51022"
     rows = desk.exchange.instruments({"instType": "SWAP", "instId": SWAP})
     assert rows[0]["state"] == "suspend"
+
+
+def test_a_delisted_instrument_is_on_no_list_and_its_history_stays(desk):
+    resting = desk.placed(SWAP, "buy", "1", "50000", clOrdId="resting")
+    desk.placed(SWAP, "buy", "1", clOrdId="filled")
+    code = desk.exchange.instruments({"instType": "SWAP", "instId": SWAP})[0]["instIdCode"]
+    desk.exchange.set_instrument_state(SWAP, "delisted")
+
+    listed = desk.exchange.instruments({"instType": "SWAP"})
+    assert SWAP not in {row["instId"] for row in listed}
+    assert SWAP not in {row["instId"] for row in desk.exchange.tickers({"instType": "SWAP"})}
+    assert desk.place(SWAP, "buy", "1")["sCode"] == "51001"
+    by_code = {"instIdCode": code, "side": "buy", "ordType": "market", "sz": "1"}
+    assert desk.exchange.place_order(desk.acc, {**by_code, "tdMode": "cross"})["sCode"] == "51001"
+    for ask in (
+        lambda: desk.order(SWAP, resting["ordId"]),
+        lambda: desk.exchange.ticker({"instId": SWAP}),
+        lambda: desk.exchange.instruments({"instType": "SWAP", "instId": SWAP}),
+        lambda: desk.exchange.orders_history(desk.acc, {"instType": "SWAP", "instId": SWAP}),
+        lambda: desk.exchange.fills(desk.acc, {"instId": SWAP}),
+    ):
+        with pytest.raises(OkxError) as refusal:
+            ask()
+        assert refusal.value.code == "51001"
+    history = desk.exchange.orders_history(desk.acc, {"instType": "SWAP"})
+    assert {row["clOrdId"]: row["state"] for row in history} == {
+        "resting": "canceled", "filled": "filled",
+    }  # fmt: skip
+    assert len(desk.exchange.fills(desk.acc, {})) == 1
+    assert [row["instId"] for row in desk.exchange.positions(desk.acc, {})] == [SWAP]
+
+    desk.exchange.set_instrument_state(SWAP, "live")
+    assert desk.place(SWAP, "sell", "1")["sCode"] == "0"
 
 
 def test_the_instrument_code_works_in_place_of_its_name(desk):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from customers.models import ExchangeAccount
 from signals_app.models import Signal
 from strategies.models import Strategy
 from trading.models import SignalShard
+from trading.services.instruments import instrument_note, instrument_of_order
 from venues import markets
 from venues.domain.types import Instrument, VenueError
 from venues.gateway import UnknownVenueError
@@ -16,7 +17,8 @@ from venues.gateway import UnknownVenueError
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """One venue's view of the signal's symbol; either may be missing."""
+    """One venue's view of the signal's symbol; either may be missing. An instrument that is not
+    live takes exits only."""
 
     instrument: Instrument | None
     price: Decimal | None
@@ -58,5 +60,8 @@ def _market(venue: str, signal: Signal) -> Market:
     except (VenueError, TimeoutError, UnknownVenueError):
         instrument = None
     if instrument is None:
-        return Market(None, None)
+        # As it was traded: whoever holds it gets out by that.
+        past = instrument_of_order(venue, signal.symbol)
+        return Market(past and replace(past, is_live=False), signal.price)
+    instrument_note(venue, instrument)
     return Market(instrument, markets.last_price(venue, signal.symbol) or signal.price)

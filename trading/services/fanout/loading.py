@@ -259,7 +259,6 @@ def instruction_for(context: ShardContext, market: Market) -> Instruction:
     signal = context.signal
     leader = context.leader_market
     assert market.instrument is not None
-    assert market.price is not None
     basis = SizeBasis(signal.size_basis) if signal.size_basis else None
     fraction = signal.size if basis is SizeBasis.POSITION_FRACTION else None
     return Instruction(
@@ -269,7 +268,8 @@ def instruction_for(context: ShardContext, market: Market) -> Instruction:
             size=signal.size,
             basis=basis,
             instrument=leader.instrument or market.instrument,
-            price=signal.price or leader.price or market.price,
+            # Without any, nothing is sized by it: planning looks at the follower's.
+            price=signal.price or leader.price or market.price or ZERO,
             leverage=signal.leverage or ONE,
             equity=signal.leader_equity,
         ),
@@ -293,7 +293,6 @@ def follower_facts(
 ) -> Follower:
     instrument, price = market.instrument, market.price
     assert instrument is not None
-    assert price is not None
     strategy = context.strategy
     leverage = _leverage(context, row, position, instrument)
     is_limit = context.signal.order_type == Signal.OrderType.LIMIT
@@ -301,7 +300,8 @@ def follower_facts(
         price = context.signal.price  # what it will cost when it fills
     equity, available = balance.get(instrument.settle, (None, None))
     if instrument.kind is InstrumentKind.INVERSE and equity is not None and available is not None:
-        equity, available = equity * price, available * price  # settled in the base coin
+        coin = price or ZERO  # settled in the base coin
+        equity, available = equity * coin, available * coin
     return Follower(
         book=book,
         terms=FollowerTerms(
@@ -333,11 +333,12 @@ def follower_facts(
             customer_active=row.customer_status == Customer.Status.ACTIVE,
             instrument=instrument,
             quantity=ZERO,
-            price=price,
+            price=price or ZERO,
             leverage=leverage,
             available=available,
             currency=instrument.quote,
             is_limit=is_limit,
+            venue=row.venue,
         ),
         account_closed=row.account_status == ExchangeAccount.Status.CLOSED,
     )

@@ -137,16 +137,14 @@ def _plan_chunk(context: ShardContext, followers: Sequence[FollowerRow]) -> list
         instructions = {
             venue: instruction_for(context, market)
             for venue, market in context.markets.items()
-            if market.instrument is not None and market.price is not None
+            if market.instrument is not None
         }
         for row in todo:
             market = context.markets[row.venue]
             position = positions[row.id]
             balance = balances.get(row.account_id, {})
-            unlisted = market.instrument is None or not market.instrument.is_live
-            if unlisted or market.price is None:
-                code = ReasonCode.SYMBOL_NOT_LISTED if unlisted else ReasonCode.PRICE_UNKNOWN
-                plan = _unplannable(context, row, position, code)
+            if market.instrument is None:
+                plan = _unplannable(context, row, position)
                 writer.add(row, position, plan, market, None)
                 continue
             follower = follower_facts(context, row, position, books[row.id], market, balance, now)
@@ -160,9 +158,11 @@ def _plan_chunk(context: ShardContext, followers: Sequence[FollowerRow]) -> list
         return orders
 
 
-def _unplannable(
-    context: ShardContext, row: FollowerRow, position: PositionRow, code: ReasonCode
-) -> Plan:
+def _unplannable(context: ShardContext, row: FollowerRow, position: PositionRow) -> Plan:
+    """Neither listed nor ever traded."""
     params = {"symbol": context.signal.symbol, "venue": row.venue}
     is_entry = context.signal.action not in (Signal.Action.REDUCE, Signal.Action.CLOSE)
-    return Plan((Leg(0, is_entry, 0, Decimal(0), Reason(code, params)),), position.target)
+    return Plan(
+        (Leg(0, is_entry, 0, Decimal(0), Reason(ReasonCode.SYMBOL_NOT_LISTED, params)),),
+        position.target,
+    )

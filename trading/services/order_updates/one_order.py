@@ -63,6 +63,8 @@ def _observed(
     assert snapshot is not None
     if snapshot.venue_order_id:
         order.venue_order_id = snapshot.venue_order_id
+    order.seen_at = work.now
+    order.misses = 0
     filled_before = order.filled_quantity
     for fill in update.fills:
         take_fill(work, order, fill)

@@ -32,6 +32,7 @@ _ORDER_FIELDS = (
     "check_at",
     "checks",
     "misses",
+    "seen_at",
     "watch_until",
     "version",
 )

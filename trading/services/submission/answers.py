@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from trading.domain.order_states import OrderTrigger
@@ -30,6 +31,8 @@ def update_for(answer: Answer, now: datetime) -> OrderUpdate:
     if answer.denial is not None:
         return OrderUpdate(order.id, OrderTrigger.REJECT, reason=answer.denial)
     words = {"code": placement.code, "message": placement.message}
+    if placement.reject_kind is RejectKind.CLOSED:
+        words["symbol"] = order.symbol
     if placement.result is PlacementResult.UNKNOWN:
         return OrderUpdate(
             order.id,
@@ -41,6 +44,7 @@ def update_for(answer: Answer, now: datetime) -> OrderUpdate:
         RejectKind.CREDENTIALS: ReasonCode.CREDENTIALS_REFUSED,
         RejectKind.RATE_LIMIT: ReasonCode.RATE_LIMITED,
         RejectKind.CLOCK: ReasonCode.CLOCK_REFUSED,
+        RejectKind.CLOSED: ReasonCode.MARKET_CLOSED,
         RejectKind.LATE: ReasonCode.TOO_LATE,
     }
     code = codes.get(placement.reject_kind, ReasonCode.VENUE_REJECTED)
@@ -60,6 +64,15 @@ def refusal_of_keys(placement: Placement) -> tuple[str, str] | None:
     ):
         return placement.code, placement.message
     return None
+
+
+def closed_markets(answers: Iterable[Answer]) -> set[str]:
+    """The venues whose list of markets is not what they answer by."""
+    return {
+        answer.job.order.venue
+        for answer in answers
+        if answer.placement.reject_kind is RejectKind.CLOSED
+    }
 
 
 def leverage_reason(order: OutgoingOrder, error: VenueError) -> Reason:

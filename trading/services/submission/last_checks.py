@@ -11,6 +11,7 @@ from trading.domain.reasons import Reason, ReasonCode
 from trading.models import CopiedPosition, InstrumentSetting, Intent
 from trading.services.clocks import clock_denial
 from trading.services.credentials import credentials_for_orders
+from trading.services.instruments import instrument_of_order
 from trading.services.order_updates import OrderUpdate
 from trading.services.outgoing import OutgoingOrder
 from trading.services.submission.denials import cancel_denial, expiry_denial, switch_denial
@@ -91,12 +92,16 @@ def _clock_denial(order: OutgoingOrder) -> Reason | None:
 
 
 def _instrument(order: OutgoingOrder, instruments: Instruments) -> Instrument | None:
+    """As listed. An exit goes by what somebody traded, too: whether that still can be is for the
+    venue to say, not for a list that may be broken or missing."""
     known = instruments.setdefault(order.venue, {})
     if order.symbol not in known:
         try:
             found = markets.instrument(order.venue, order.symbol)
         except (VenueError, TimeoutError, LookupError):
             found = None
+        if found is None and not order.is_entry:
+            return instrument_of_order(order.venue, order.symbol)
         if found is None:
             return None
         known[order.symbol] = found

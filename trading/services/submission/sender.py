@@ -25,7 +25,12 @@ from trading.services.breaker import AnswerTally, Departures, FanoutExceededErro
 from trading.services.clocks import deadline_ms
 from trading.services.order_updates import OrderUpdate, order_updates_apply
 from trading.services.outgoing import CLAIM_LIFETIME, OutgoingOrder
-from trading.services.submission.answers import leverage_reason, refusal_of_keys, update_for
+from trading.services.submission.answers import (
+    closed_markets,
+    leverage_reason,
+    refusal_of_keys,
+    update_for,
+)
 from trading.services.submission.claims import claims_release, claims_renew
 from trading.services.submission.last_checks import Instruments, checked_again, last_checks
 from trading.services.submission.stragglers import stragglers
@@ -38,6 +43,7 @@ from trading.services.submission.wire import (
     prepare_all,
     send_all,
 )
+from venues import markets
 from venues.domain.types import PlacementResult, VenueErrorKind
 from venues.runtime import submit
 
@@ -236,6 +242,8 @@ class OrderSender:
         self._apply(
             [update_for(answer, now) for answer in answers if answer.job.order.id not in written]
         )
+        for venue in closed_markets(answers):
+            markets.outdate(venue)
         self._answered.note((answer.job.order, answer.placement) for answer in answers)
         for answer in answers:
             words = refusal_of_keys(answer.placement)

@@ -48,6 +48,10 @@ class Market:
         self.funding_history: deque[tuple[int, Decimal]] = deque(maxlen=400)
 
     @property
+    def is_listed(self) -> bool:
+        return self.inst.state != "delisted"
+
+    @property
     def mark(self) -> Decimal:
         return self.px_ticks * self.inst.tick
 
@@ -131,20 +135,31 @@ class Core:
     def market_of(self, params: Params) -> Market | None:
         raw = params.get("instId")
         if raw:
-            return self.markets.get(raw) if type(raw) is str else None
+            return self.listed(raw) if type(raw) is str else None
         code = params.get("instIdCode")
         if code is None or code == "" or isinstance(code, bool):
             return None
         try:
-            return self.by_code.get(int(code))
+            market = self.by_code.get(int(code))
         except (TypeError, ValueError):
             return None
+        return market if market is None or market.is_listed else None
+
+    def listed(self, inst_id: str) -> Market | None:
+        market = self.markets.get(inst_id)
+        return market if market is not None and market.is_listed else None
+
+    def refuse_delisted(self, params: Params) -> None:
+        """A list of an account's own need not name an instrument, but not one that is gone."""
+        raw = given(params, "instId")
+        if raw in self.markets and not self.markets[raw].is_listed:
+            raise OkxError(*NO_INSTRUMENT)
 
     def need_market(self, params: Params, *, swap: bool = False) -> Market:
         raw = given(params, "instId")
         if not raw:
             raise OkxError("50014", "Parameter instId can not be empty.", 400)
-        market = self.markets.get(raw)
+        market = self.listed(raw)
         if market is None or (swap and not market.inst.is_swap):
             raise OkxError(*NO_INSTRUMENT)
         return market

@@ -128,9 +128,24 @@ def set_funding_rate(core: Core, inst_id: str, rate: str) -> None:
 
 
 def set_state(core: Core, inst_id: str, state: str) -> None:
-    market = core.need_market({"instId": inst_id})
-    if state not in ("live", "suspend", "preopen", "expired"):
+    """`delisted` is no state of OKX's: the instrument is on no list any more, no request that
+    names it is answered, its orders are cancelled; its history and positions stay."""
+    market = core.markets.get(inst_id)
+    if market is None:
+        raise OkxError(*NO_INSTRUMENT)
+    if state not in ("live", "suspend", "preopen", "expired", "delisted"):
         raise OkxError("51000", "Parameter state error", 400)
+    if state == "delisted":
+        _cancel_market(core, market)
     market.inst.state = state
     core.touch("market", market)
-    core.emit("instrument", None, inst_id, market.inst.row)
+    if market.is_listed:
+        core.emit("instrument", None, inst_id, market.inst.row)
+    settle(core)
+
+
+def _cancel_market(core: Core, market: Market) -> None:
+    now = core.now()
+    for acc in core.accounts.values():
+        for order in list(acc.live.get(market.inst.inst_id, {}).values()):
+            end(core, market, order, "canceled", now, source="0")

@@ -41,20 +41,20 @@ def select(core: Core, params: Params, *, swap: bool = False) -> list[Market]:
     kind = inst_type_of(params)
     return [
         m for m in core.markets.values()
-        if m.inst.inst_type == kind and (not family or m.inst.family == family)
+        if m.is_listed and m.inst.inst_type == kind and (not family or m.inst.family == family)
     ]  # fmt: skip
 
 
 def instruments(core: Core, params: Params) -> list[Row]:
     inst_type_of(params)
     wanted = given(params, "instId")
-    if wanted and wanted not in core.markets:
+    if wanted and core.listed(wanted) is None:
         raise OkxError(*NO_INSTRUMENT)
     kind = given(params, "instType")
     family = given(params, "instFamily") or given(params, "uly")
     return [
         m.inst.row() for m in core.markets.values()
-        if m.inst.inst_type == kind and (not wanted or m.inst.inst_id == wanted)
+        if m.is_listed and m.inst.inst_type == kind and (not wanted or m.inst.inst_id == wanted)
         and (not family or m.inst.family == family)
     ]  # fmt: skip
 

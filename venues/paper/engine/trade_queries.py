@@ -110,6 +110,7 @@ def get_order(core: Core, acc: Account, params: Params) -> list[Row]:
 
 
 def orders_pending(core: Core, acc: Account, params: Params) -> list[Row]:
+    core.refuse_delisted(params)
     matches = _order_filter(params)
     now = core.now()
     live = sorted(
@@ -125,6 +126,7 @@ def orders_pending(core: Core, acc: Account, params: Params) -> list[Row]:
 def orders_history(core: Core, acc: Account, params: Params, *, archive: bool = False) -> list[Row]:
     if not given(params, "instType"):
         raise OkxError("50014", "Parameter instType can not be empty.", 400)
+    core.refuse_delisted(params)
     matches = _order_filter(params)
     now = core.now()
     begin, end = integer(params, "begin", 0), integer(params, "end", 0)
@@ -149,6 +151,7 @@ def orders_history(core: Core, acc: Account, params: Params, *, archive: bool = 
 def fills(core: Core, acc: Account, params: Params, *, window: int = FILLS_WINDOW) -> list[Row]:
     if window != FILLS_WINDOW and not given(params, "instType"):
         raise OkxError("50014", "Parameter instType can not be empty.", 400)
+    core.refuse_delisted(params)
     now = core.now()
     oldest = max(integer(params, "begin", 0), now - window)
     newest = integer(params, "end", 0) or now + DAY
