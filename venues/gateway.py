@@ -62,11 +62,13 @@ class Gateway(Protocol):
         request: OrderRequest,
         *,
         may_leave: Callable[[], Awaitable[bool]] | None = None,
+        still_wanted: Callable[[], bool] | None = None,
     ) -> Placement:
         """Send once, or not at all. Never raises for what the venue or the network does.
 
-        `may_leave` is asked just before an order leaves that had to wait for its turn. When it
-        says no, the outcome is WITHDRAWN.
+        `may_leave` is asked when an order had to wait for its turn; `still_wanted` always, in the
+        moment in which there is a connection for it and nothing else to wait for. When either says
+        no, the outcome is WITHDRAWN.
         """
 
     async def cancel_order(

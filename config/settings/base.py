@@ -319,6 +319,8 @@ LOGGING = {
         # Two lines for each task, several times a second, say nothing that the rows do not.
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
+        # That a sweep's message lapsed.
+        "celery.worker.request": {"level": "WARNING"},
     },
 }
 

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from customers.tenancy import system_scope
+from customers.tenancy import system_scope, tenant_scope
 from tests.bench.population import Population
 from tests.processes.live import LiveProcesses, wait_for
 from tests.processes.live_stack import LiveStack, away, live_stack, signal_body
 from trading.domain.order_states import OrderTrigger
 from trading.models import Order, OrderEvent
+from trading.services.controls import control_set
 
 PATIENCE_SECONDS = 90
 """For a machine on which much else runs; what is measured on a quiet one is in docs/testing.md."""
@@ -141,6 +142,28 @@ def redis_is_away(stack: LiveStack) -> None:
     stack.check(population, sender)
 
 
+def the_kill_switch_is_pressed_in_the_middle_of_a_fan_out(stack: LiveStack) -> None:
+    """Leverages are set over five seconds, so the entries would leave over as long."""
+    population = stack.populate(60, leverage_confirmed=False)
+    stack.paper.control.add_fault("delay", jitterMs=5000, **SLOW_LEVERAGE)
+    stack.post(population, signal_body("open"))
+    wait_for(lambda: len(stack.ledger(population)["orders"]) > 5, seconds=30, what="some are sent")
+    with tenant_scope(population.tenant.pk):
+        control_set(
+            level="tenant", subject_id=population.tenant.pk, mode="reducing", reason="-", actor=None
+        )
+    pressed_ms = time.time() * 1000
+    stack.settle(population, seconds=PATIENCE_SECONDS)
+    entries = stack.ledger(population)["orders"]
+    assert 5 < len(entries) < 60
+    assert [row for row in entries if int(row["cTime"]) > pressed_ms + 1000] == []
+
+    stack.post(population, signal_body("close"))
+    stack.settle(population, seconds=PATIENCE_SECONDS)
+    assert len(stack.ledger(population)["orders"]) == 2 * len(entries)
+    assert stack.books(population).agrees
+
+
 def redis_forgets_what_workers_have_not_taken_yet(stack: LiveStack) -> None:
     population = stack.populate(5)
     with stack.frozen("worker-orders"), stack.load(population, per_second=2) as sender:
@@ -158,5 +181,6 @@ SCENARIOS = (
     the_order_workers_pool_is_killed,
     a_database_that_is_away,
     redis_is_away,
+    the_kill_switch_is_pressed_in_the_middle_of_a_fan_out,
     redis_forgets_what_workers_have_not_taken_yet,
 )

@@ -121,7 +121,7 @@ def test_what_has_left_is_finished_and_what_is_being_prepared_does_not_leave(
     """One order is at the venue by then; another account's leverage is just being set."""
     sent, preparing = world.follower(), world.follower()
     control = world.paper.control
-    _confirm_leverage(world, sent)
+    confirm_leverage(world, sent)
     control.add_fault(
         "delay", booked=True, ms=2000, endpoint="trade/order", account=_key(world, sent)
     )
@@ -166,7 +166,7 @@ def test_a_worker_that_is_ending_claims_nothing(world: World) -> None:
     assert states(world) == ["filled"]
 
 
-def _confirm_leverage(world: World, follower: Subscription) -> None:
+def confirm_leverage(world: World, follower: Subscription) -> None:
     with tenant_scope(world.tenant.pk):
         InstrumentSettingFactory(
             tenant=world.tenant,

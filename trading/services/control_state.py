@@ -12,17 +12,21 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils import timezone
 
 from trading.domain.reasons import Reason, ReasonCode
-from trading.domain.risk import ControlMode, Controls
+from trading.domain.risk import ControlMode, Controls, control_denial
 from trading.models import Breaker, TradingControl
+from trading.services.outgoing import OutgoingOrder
 
 logger = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 0.25
 STALE_SECONDS = 1.0
+WATCH_SECONDS = 30.0
+"""The watch goes on so long after it was last asked for: longer than a sender may wait for the
+database between asking and the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class _Copy:
 
 
 _copy: _Copy | None = None
+_is_away = False
 _lock = threading.Lock()
 
 
@@ -67,18 +72,33 @@ def breaker_reason(breaker: Breaker) -> Reason:
 
 
 def _fresh() -> _Copy:
-    global _copy
-    now = time.monotonic()
+    """The copy, read again here when the watch has not."""
     with _lock:
-        if _copy is None or now - _copy.read_at > REFRESH_SECONDS:
-            try:
-                modes, breakers = _read()
-                _copy = _Copy(modes, time.monotonic(), breakers)
-            except DatabaseError as error:
-                logger.error("the kill switches could not be read: %s", error)
-                if _copy is None:
-                    _copy = _Copy({}, now - STALE_SECONDS - 1)
-        return _copy
+        copy = _copy
+        if copy is None or time.monotonic() - copy.read_at > REFRESH_SECONDS:
+            copy = _refresh()
+        return copy
+
+
+def _refresh() -> _Copy:
+    """The copy read now, or the older one when the database is away. The caller holds the lock."""
+    global _copy, _is_away
+    # What the database says is as old as the question: an answer may be long under way.
+    asked_at = time.monotonic()
+    try:
+        modes, breakers = _read()
+        _copy = _Copy(modes, asked_at, breakers)
+    except (DatabaseError, InterfaceError) as error:
+        if not _is_away:  # said once: it is asked several times a second
+            logger.error("the kill switches cannot be read, entries will stop: %s", error)
+        _is_away = True
+        if _copy is None:
+            _copy = _Copy({}, asked_at - STALE_SECONDS - 1)
+    else:
+        if _is_away:
+            logger.error("the kill switches can be read again")
+        _is_away = False
+    return _copy
 
 
 def forget_controls() -> None:
@@ -88,9 +108,65 @@ def forget_controls() -> None:
         _copy = None
 
 
+# --- while orders wait to leave -----------------------------------------------------------------
+
+
+class _Watch:
+    """Keeps the copy fresh from a thread of its own, for as long as somebody asks for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._until = 0.0
+
+    def keep(self) -> None:
+        with self._lock:
+            self._until = time.monotonic() + WATCH_SECONDS
+            # A forked child inherits the thread as a name only.
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="controls", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if time.monotonic() > self._until:
+                    self._thread = None
+                    break
+            close_old_connections()
+            with _lock:
+                _refresh()
+            time.sleep(REFRESH_SECONDS / 2)
+        connection.close()
+
+
+_watch = _Watch()
+
+
+def controls_watch() -> None:
+    """Orders are on their way out: keep the copy fresh, also while the caller is busy."""
+    _watch.keep()
+
+
+def leaving_denial(order: OutgoingOrder) -> Reason | None:
+    """What the copy at hand says against this order. Reads nothing and never waits: it is asked by
+    the event loop that sends, in the moment in which the order leaves."""
+    copy = _copy or _Copy({}, time.monotonic() - STALE_SECONDS - 1)
+    controls = _controls(copy, order.tenant_id, order.strategy_id, order.customer_id, order.venue)
+    return control_denial(controls, is_entry=order.is_entry)
+
+
+# --- what it says -------------------------------------------------------------------------------
+
+
 def controls_for(*, tenant_id: str, strategy_id: str, customer_id: str, venue: str) -> Controls:
     """The switches and breakers of every level that bears on one follower."""
-    copy = _fresh()
+    return _controls(_fresh(), tenant_id, strategy_id, customer_id, venue)
+
+
+def _controls(
+    copy: _Copy, tenant_id: str, strategy_id: str, customer_id: str, venue: str
+) -> Controls:
     modes = copy.modes
     active = ControlMode.ACTIVE
     return Controls(

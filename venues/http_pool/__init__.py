@@ -5,8 +5,8 @@ sending cost (docs/adr/0008). This one knows one origin, buffers whole bodies, f
 keeps no cookie, asks for no compression and repeats nothing. The parser is httptools; TLS, and the
 check of the server's name, is Python's own.
 
-Runs on one event loop. A request that raises ConnectError never left; after any other error it may
-have arrived.
+Runs on one event loop. A request that raises ConnectError or WithdrawnError never left; after any
+other error it may have arrived.
 """
 
 from venues.http_pool.answers import (
@@ -14,7 +14,15 @@ from venues.http_pool.answers import (
     DisconnectedError,
     HttpAnswer,
     MalformedAnswerError,
+    WithdrawnError,
 )
 from venues.http_pool.pool import HttpPool
 
-__all__ = ["ConnectError", "DisconnectedError", "HttpAnswer", "HttpPool", "MalformedAnswerError"]
+__all__ = [
+    "ConnectError",
+    "DisconnectedError",
+    "HttpAnswer",
+    "HttpPool",
+    "MalformedAnswerError",
+    "WithdrawnError",
+]

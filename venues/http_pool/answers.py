@@ -9,6 +9,10 @@ class ConnectError(OSError):
     """No connection was made, so nothing left."""
 
 
+class WithdrawnError(Exception):
+    """Nobody wanted the request any more when there was a connection for it; nothing left."""
+
+
 class DisconnectedError(OSError):
     """The connection ended before the answer did; the request may have arrived."""
 

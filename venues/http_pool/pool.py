@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from venues.http_pool.answers import ConnectError, HttpAnswer
+from venues.http_pool.answers import ConnectError, HttpAnswer, WithdrawnError
 from venues.http_pool.connecting import Connector
 from venues.http_pool.connection import Connection
 
@@ -64,11 +64,13 @@ class HttpPool:
         headers: Mapping[str, str],
         body: bytes = b"",
         timeout_seconds: float,
+        still_wanted: Callable[[], bool] | None = None,
     ) -> HttpAnswer:
         """One exchange; the time-out covers the wait for a connection, too.
 
-        Raises ConnectError, DisconnectedError, MalformedAnswerError, TimeoutError, and ValueError
-        for a method, target or header that cannot be sent.
+        `still_wanted` is asked in the moment before the request leaves, after all waiting.
+        Raises ConnectError, WithdrawnError, DisconnectedError, MalformedAnswerError, TimeoutError,
+        and ValueError for a method, target or header that cannot be sent.
         """
         payload = self._payload(method, target, headers, body)
         loop = asyncio.get_running_loop()
@@ -80,6 +82,8 @@ class HttpPool:
         if connection is None:
             connection = await self._take_turn(until)
         try:
+            if still_wanted is not None and not still_wanted():
+                raise WithdrawnError
             return await connection.exchange(payload, until)
         finally:
             self._give_back(connection)

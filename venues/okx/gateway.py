@@ -106,8 +106,11 @@ class OkxGateway:
         request: OrderRequest,
         *,
         may_leave: Callable[[], Awaitable[bool]] | None = None,
+        still_wanted: Callable[[], bool] | None = None,
     ) -> Placement:
-        placement = await placing.place(self._transport, credentials, request, may_leave)
+        placement = await placing.place(
+            self._transport, credentials, request, may_leave=may_leave, still_wanted=still_wanted
+        )
         if placement.reject_kind in (RejectKind.CLOCK, RejectKind.LATE):
             self.clock.recheck()
         if placement.reject_kind is RejectKind.CLOSED:

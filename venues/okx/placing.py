@@ -16,7 +16,7 @@ from venues.domain.types import (
     PlacementResult,
     RejectKind,
 )
-from venues.http_pool import ConnectError, HttpAnswer
+from venues.http_pool import ConnectError, HttpAnswer, WithdrawnError
 from venues.okx.budgets import NoTurnError, Permit
 from venues.okx.transport import OkxTransport
 
@@ -30,7 +30,9 @@ async def place(
     transport: OkxTransport,
     credentials: Credentials,
     request: OrderRequest,
+    *,
     may_leave: MayLeave | None = None,
+    still_wanted: Callable[[], bool] | None = None,
 ) -> Placement:
     budgets = transport.budgets
     permit = budgets.permit_now(PLACE, **_counted_as(credentials, request))
@@ -44,8 +46,10 @@ async def place(
     try:
         signed = transport.sign(credentials, "POST", "trade/order", order_params(request))
         signed["headers"]["expTime"] = str(request.deadline_ms)
-        answer = await transport.send(signed, PLACE_TIMEOUT_SECONDS)
+        answer = await transport.send(signed, PLACE_TIMEOUT_SECONDS, still_wanted)
         placement = classify_placement(answer.body, request.client_order_id)
+    except WithdrawnError:
+        placement = _withdrawn("withdrawn while it waited for a connection")
     except ConnectError as error:
         # No connection was made, so nothing left; the look-up confirms it all the same.
         placement = _unanswered("connect", error)
@@ -105,10 +109,14 @@ async def _wait_for_turn(
             budgets.withdraw(permit)
     if leaves:
         return permit
+    return _withdrawn("withdrawn while it waited for its turn")
+
+
+def _withdrawn(message: str) -> Placement:
     return Placement(
         PlacementResult.REJECTED,
         code=NOT_SENT,
-        message="withdrawn while it waited for its turn",
+        message=message,
         reject_kind=RejectKind.WITHDRAWN,
     )
 

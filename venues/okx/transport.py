@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import ccxt
@@ -64,8 +65,14 @@ class OkxTransport:
         finally:
             signer.apiKey = signer.secret = signer.password = ""
 
-    async def send(self, signed: Signed, timeout_seconds: float) -> HttpAnswer:
-        """One exchange. Raises OSError (ConnectError when nothing left) and ValueError."""
+    async def send(
+        self,
+        signed: Signed,
+        timeout_seconds: float,
+        still_wanted: Callable[[], bool] | None = None,
+    ) -> HttpAnswer:
+        """One exchange. Raises OSError (ConnectError when nothing left), WithdrawnError (the same,
+        by `still_wanted`) and ValueError."""
         if self._pool is None:
             self._pool = HttpPool(self._origin, limit=CONNECTIONS)
         url: str = signed["url"]
@@ -78,6 +85,7 @@ class OkxTransport:
             headers=signed["headers"] or {},
             body=body.encode() if body else b"",
             timeout_seconds=timeout_seconds,
+            still_wanted=still_wanted,
         )
 
     async def read(

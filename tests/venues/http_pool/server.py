@@ -144,8 +144,8 @@ async def echo(peer: Peer) -> None:
         await peer.send(answer(request.target.encode()))
 
 
-async def get(pool: Any, target: str = "/", *, timeout_seconds: float = 20) -> Any:
-    return await pool.request("GET", target, headers={}, timeout_seconds=timeout_seconds)
+async def get(pool: Any, target: str = "/", *, timeout_seconds: float = 20, **options: Any) -> Any:
+    return await pool.request("GET", target, headers={}, timeout_seconds=timeout_seconds, **options)
 
 
 async def settled() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.venues.http_pool.server import Peer, answer, echo, get, settled, until
-from venues.http_pool import ConnectError, DisconnectedError, connection
+from venues.http_pool import ConnectError, DisconnectedError, WithdrawnError, connection
 from venues.http_pool.connecting import Connector
 
 
@@ -55,6 +55,26 @@ async def test_requests_one_after_the_other_share_a_connection(
     for number in range(5):
         assert (await get(pool, f"/{number}")).body == f"/{number}".encode()
     assert server.connections == 1
+
+
+async def test_what_nobody_wants_any_more_when_its_turn_comes_does_not_leave(
+    start_server: Any, make_pool: Any, gate: Gate
+) -> None:
+    server = await start_server(gate.script)
+    pool = make_pool(server.url, limit=1)
+    wanted = True
+    first = asyncio.create_task(get(pool, "/first"))
+    await gate.until_asked("/first")
+    second = asyncio.create_task(get(pool, "/second", still_wanted=lambda: wanted))
+    third = asyncio.create_task(get(pool, "/third", still_wanted=lambda: True))
+    await settled()
+    wanted = False
+    gate.let("/first", "/third")
+    with pytest.raises(WithdrawnError):
+        await second
+    assert [(await task).body for task in (first, third)] == [b"/first", b"/third"]
+    assert gate.asked == ["/first", "/third"]
+    assert server.connections == 1, "the second one's connection went to the third"
 
 
 async def test_a_connection_that_the_server_wants_closed_is_not_kept(

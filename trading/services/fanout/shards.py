@@ -122,8 +122,8 @@ def _chunks(count: int) -> Iterator[tuple[int, int]]:
 def _plan_chunk(context: ShardContext, followers: Sequence[FollowerRow]) -> list[OutgoingOrder]:
     tenant_id = context.shard.tenant_id
     symbol = context.signal.symbol
-    now = timezone.now()
     with transaction.atomic():
+        now = timezone.now()  # SQLite may have had us wait for the others' transactions
         positions = locked_positions(tenant_id, followers, symbol, now)
         planned = set(
             Intent.objects.for_tenant(tenant_id)

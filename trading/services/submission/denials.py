@@ -11,7 +11,7 @@ from customers.tenancy import tenant_scope
 from trading.domain.reasons import Reason, ReasonCode
 from trading.domain.risk import control_denial
 from trading.models import Order
-from trading.services.control_state import controls_for
+from trading.services.control_state import controls_for, leaving_denial
 from trading.services.outgoing import OutgoingOrder
 
 logger = logging.getLogger(__name__)
@@ -55,3 +55,8 @@ def denial_after_waiting(order: OutgoingOrder) -> Reason | None:
         return Reason(ReasonCode.CONTROL_STALE) if order.is_entry else None
     finally:
         connection.close()
+
+
+def denial_at_the_last(order: OutgoingOrder) -> Reason | None:
+    """In the moment in which the order leaves, by what this process knows: no database, no wait."""
+    return expiry_denial(order) or leaving_denial(order)

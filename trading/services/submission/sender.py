@@ -23,6 +23,7 @@ from trading.services.account_health import account_key_failed
 from trading.services.acknowledgements import acknowledgements_apply
 from trading.services.breaker import AnswerTally, Departures, FanoutExceededError
 from trading.services.clocks import deadline_ms
+from trading.services.control_state import controls_watch
 from trading.services.order_updates import OrderUpdate, order_updates_apply
 from trading.services.outgoing import CLAIM_LIFETIME, OutgoingOrder
 from trading.services.submission.answers import (
@@ -142,6 +143,7 @@ class OrderSender:
         leaving, stopped = self._departures.sift([job.order for job in jobs])
         self._apply(stopped)
         by_id = {job.order.id: job for job in jobs}
+        controls_watch()  # marking may wait for the database, and leaving for its turn
         jobs = [by_id[order.id] for order in leaving]
         try:
             marked = self._mark_sending(jobs)
@@ -163,9 +165,9 @@ class OrderSender:
         """Commit that these leave now: the write-ahead. What was taken from us drops out."""
         if not jobs:
             return []
-        now = timezone.now()
         ids = [job.order.id for job in jobs]
         with transaction.atomic():
+            now = timezone.now()  # SQLite may have had us wait for the others' transactions
             marked = rows_update(
                 Order,
                 {key: {} for key in ids},
@@ -211,6 +213,8 @@ class OrderSender:
 
     def _collect(self, *, wait: bool) -> int:
         """Deal with the news that are there, or with `wait` soon are; returns how many."""
+        if self._in_flight:
+            controls_watch()
         self._keep_claims()
         news: list[Prepared | Answer] = []
         timeout = SILENCE_SECONDS

@@ -12,7 +12,7 @@ from typing import Any
 from customers.failpoints import failpoint
 from trading.domain.reasons import Reason
 from trading.services.outgoing import OutgoingOrder
-from trading.services.submission.denials import denial_after_waiting
+from trading.services.submission.denials import denial_after_waiting, denial_at_the_last
 from venues.domain.types import (
     Credentials,
     Instrument,
@@ -116,10 +116,15 @@ async def _send_one(venue: str, job: Job, news: News) -> None:
         denial = await asyncio.to_thread(denial_after_waiting, job.order)
         return denial is None
 
+    def still_wanted() -> bool:
+        nonlocal denial
+        denial = denial_at_the_last(job.order)
+        return denial is None
+
     try:
         failpoint("orders.leaving")
         placement = await gateway_for(venue).place_order(
-            job.credentials, request_for(job), may_leave=may_leave
+            job.credentials, request_for(job), may_leave=may_leave, still_wanted=still_wanted
         )
     except Exception as error:
         # Unknown is the safe name for whatever it was: it will be looked up.
