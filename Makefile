@@ -29,7 +29,7 @@ LOCK = $(UV) pip compile --quiet --generate-hashes --no-header --universal --pyt
 	--no-emit-index-url --no-emit-find-links $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset smoke test test-services lint format messages vendor-assets lock bench-fanout bench-paper chaos clean
+.PHONY: help setup demo demo-reset smoke test test-services lint format messages vendor-assets lock bench-fanout bench-resolve bench-paper chaos clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
