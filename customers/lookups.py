@@ -40,13 +40,16 @@ class IdIn(_Base):
 
 
 class OfTenant(_Base):
-    """Takes a tenant's id."""
+    """Takes a tenant's id, or the column of another query's tenant."""
 
     lookup_name = "of_tenant"
     prepare_rhs = False
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
         column, column_params = self.process_lhs(compiler, connection)
+        if not self.rhs_is_direct_value():
+            other, other_params = self.process_rhs(compiler, connection)
+            return f"{column} = {other}", (*column_params, *other_params)
         return f"{column} = %s", (*column_params, self.rhs)
 
     def as_sqlite(self, compiler: Any, connection: Any) -> tuple[str, Any]:
