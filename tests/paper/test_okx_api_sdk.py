@@ -1,5 +1,6 @@
 """The Node SDK okx-api places, amends, cancels, queries and streams, told nothing but the URL."""
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -23,22 +24,30 @@ def installed() -> Path:
         pytest.fail("this test needs Node.js 18 or newer with npm (on Debian: apt install npm)")
     lock = (PROJECT / "package-lock.json").read_bytes()
     folder = CACHE / f"okx_api_sdk-{hashlib.sha256(lock).hexdigest()[:16]}"
-    if not (folder / "installed").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(PROJECT / name, folder)
-        done = subprocess.run(
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, f"npm ci failed:\n{done.stdout}\n{done.stderr}"
-        (folder / "installed").touch()
-    shutil.copy(PROJECT / "run.mjs", folder)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    # Several test processes come here at once; one installs, the others wait for it.
+    with (CACHE / "okx_api_sdk.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not (folder / "installed").exists():
+            _install(npm, folder)
+        shutil.copy(PROJECT / "run.mjs", folder)
     return folder
+
+
+def _install(npm: str, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(PROJECT / name, folder)
+    done = subprocess.run(
+        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, f"npm ci failed:\n{done.stdout}\n{done.stderr}"
+    (folder / "installed").touch()
 
 
 @pytest.fixture(scope="module")
