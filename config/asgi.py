@@ -12,6 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 django.setup(set_prefix=False)
 
 from config.body_limit import BodyLimit  # noqa: E402
+from config.health import HealthChecks  # noqa: E402
 from config.lanes import LaneHandler  # noqa: E402
 from customers.services.keyring import encryption_key_verify  # noqa: E402  (needs the apps)
 from notifications.routing import application as _websocket  # noqa: E402
@@ -33,10 +34,12 @@ with ThreadPoolExecutor(1) as _executor:
 
 application = ProtocolTypeRouter(
     {
-        "http": BodyLimit(
-            LaneHandler(lanes=settings.WEB_THREADS),
-            limits={"/hooks/": MAX_BODY_BYTES, "/api/": MAX_BODY_BYTES},
-            otherwise=10 * 1024 * 1024,
+        "http": HealthChecks(
+            BodyLimit(
+                LaneHandler(lanes=settings.WEB_THREADS),
+                limits={"/hooks/": MAX_BODY_BYTES, "/api/": MAX_BODY_BYTES},
+                otherwise=10 * 1024 * 1024,
+            )
         ),
         "websocket": _websocket,
     }

@@ -140,6 +140,8 @@ def database_from(url: str) -> dict[str, Any]:
 
 # --- Celery -------------------------------------------------------------------------------
 
+QUEUES = ("signals", "orders", "sync", "accounts", "notify", "default")
+CANARY_SECONDS = env.number("CANARY_SECONDS", default=10)
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "signals_app.*": {"queue": "signals"},
@@ -176,12 +178,24 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     **signals_schedule.SCHEDULE,
     **trading_schedule.SCHEDULE,
     **notifications_schedule.SCHEDULE,
+    **{
+        f"config: canary of {queue}": {
+            "task": "config.tasks.canary",
+            "schedule": float(CANARY_SECONDS),
+            "kwargs": {"queue": queue},
+            "options": {"queue": queue},
+        }
+        for queue in QUEUES
+    },
 }
 for _entry in CELERY_BEAT_SCHEDULE.values():
     if isinstance(_entry["schedule"], float):
         # Dropped when no worker took it for two periods: after an outage of the workers one
         # sweep is as good as a hundred.
-        _entry["options"] = {"expire_seconds": int(2 * _entry["schedule"])}
+        _entry["options"] = {
+            **_entry.get("options", {}),
+            "expire_seconds": int(2 * _entry["schedule"]),
+        }
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -6,7 +6,10 @@ Redis, and MariaDB if it is that, through proxies; the test itself goes past the
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import itertools
+import json
 import os
 import secrets
 import signal
@@ -196,6 +199,20 @@ class LiveStack:
             code = live.process.poll()
             assert code is None, f"{name} ended with {code}:\n{live.log()[-3000:]}"
 
+    def health(self, kind: str) -> tuple[int, dict[str, Any]]:
+        """What /health/<kind> says."""
+        with contextlib.closing(http.client.HTTPConnection(LOOPBACK, self.port, timeout=20)) as web:
+            web.request("GET", f"/health/{kind}")
+            answer = web.getresponse()
+            return answer.status, json.loads(answer.read())
+
+    def problems(self) -> set[str]:
+        """The parts that do not work, by the web process, which itself lives."""
+        assert self.health("live")[0] == 200
+        status, body = self.health("ready")
+        assert status == (503 if body["problems"] else 200)
+        return set(body["problems"])
+
     # --- work -------------------------------------------------------------------------------
 
     def populate(self, followers: int, *, leverage_confirmed: bool = True) -> Population:
@@ -382,6 +399,8 @@ def live_stack(
             "DATABASE_URL": url,
             "REDIS_URL": proxied(settings.REDIS_URL, broker),
             "PAPER_EXCHANGE_URL": paper.url,
+            # A queue that does not work is seen after five seconds instead of 25.
+            "CANARY_SECONDS": "2",
             **(env or {}),
         }
         live.specs = {spec.name: spec for spec in stack(StackOptions(port=live.port))}

@@ -42,11 +42,22 @@ def test_nothing_is_lost_or_doubled_whatever_ends_or_is_away(
             print(f"{scenario.__name__}: {time.monotonic() - began:.1f} s")
 
 
+def all_is_well(stack: LiveStack) -> None:
+    wait_for(lambda: stack.problems() == set(), seconds=60, what="each queue has had a canary")
+
+
+def a_worker_that_takes_nothing_is_seen(stack: LiveStack) -> None:
+    with stack.frozen("worker-general"):
+        queues = {"queue:accounts", "queue:notify", "queue:default"}
+        wait_for(lambda: stack.problems() == queues, seconds=60, what="its queues are named")
+    all_is_well(stack)
+
+
 def workers_are_replaced_under_load(stack: LiveStack) -> None:
     population = stack.populate(5)
     stack.paper.control.add_fault("delay", ms=200, jitterMs=600, **SLOW_ORDERS)
     with stack.load(population, per_second=2) as sender:
-        stack.replace("worker-orders", "worker-general")
+        stack.replace("worker-orders", "worker-lookups")
     stack.settle(population, seconds=PATIENCE_SECONDS)
     stack.check(population, sender)
 
@@ -118,6 +129,8 @@ def a_database_that_is_away(stack: LiveStack) -> None:
     with stack.load(population, per_second=2) as sender:
         with stack.database_away():
             time.sleep(6)
+            # SQLite is only locked, and can be read.
+            assert stack.problems() == {"database"} or stack.database is None
         time.sleep(1)
     stack.settle(population, seconds=PATIENCE_SECONDS)
     stack.settle(waiting, seconds=PATIENCE_SECONDS)
@@ -137,6 +150,7 @@ def redis_is_away(stack: LiveStack) -> None:
         time.sleep(1)
         with away(stack.broker):
             time.sleep(6)
+            assert "redis" in stack.problems()
     assert sender.retries == 0, "the webhook needs no Redis"
     stack.settle(population, seconds=PATIENCE_SECONDS)
     stack.check(population, sender)
@@ -175,6 +189,8 @@ def redis_forgets_what_workers_have_not_taken_yet(stack: LiveStack) -> None:
 
 
 SCENARIOS = (
+    all_is_well,
+    a_worker_that_takes_nothing_is_seen,
     workers_are_replaced_under_load,
     an_ending_worker_finishes_what_it_sent_and_gives_back_the_rest,
     the_order_worker_is_killed,
