@@ -4,6 +4,8 @@ PYTHON ?= python3
 PORT ?= 8000
 ARGS ?=
 N ?=
+RATE ?=
+SECONDS ?=
 INTENTS ?=
 SEED ?=
 # Test processes of a run. Tests wait more than they compute, so more than there are cores.
@@ -29,10 +31,10 @@ LOCK = $(UV) pip compile --quiet --generate-hashes --no-header --universal --pyt
 	--no-emit-index-url --no-emit-find-links $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset smoke test test-services lint format messages vendor-assets lock bench-fanout bench-resolve bench-paper chaos clean
+.PHONY: help setup demo demo-reset smoke test test-services lint format messages vendor-assets lock bench-fanout bench-leader bench-streams leader-demo bench-resolve bench-webhook bench-signals bench-kill-switch bench-paper chaos stream-storm clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-17s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- install: each stamp is newer than the lock file that it installed -----------------------
 
@@ -125,6 +127,30 @@ bench-fanout: .venv/.dev ## One webhook to N=1000 accounts through the real stac
 bench-resolve: .venv/.dev ## How long N=200 orders of unclear outcome stay so while half of all look-ups fail
 	@$(RUN) -W ignore -m tests.bench.resolve --followers $(or $(N),200) $(ARGS)
 
+bench-webhook: .venv/.dev ## Signed signals at RATE=50 a second for SECONDS=60 with the exchange down, then with Redis down
+	@$(RUN) -W ignore -m tests.bench.webhook --rate $(or $(RATE),50) --seconds $(or $(SECONDS),60) $(ARGS)
+
+bench-signals: .venv/.dev ## How many small signals a second come to their end, each with N=3 followers
+	@$(RUN) -W ignore -m tests.bench.signals --followers $(or $(N),3) $(ARGS)
+
+bench-kill-switch: .venv/.dev ## The kill switch pressed in the middle of a fan-out to N=2000: what still left, by the exchange's ledger
+	@$(RUN) -W ignore -m tests.bench.kill_switch --followers $(or $(N),2000) $(ARGS)
+
+bench-leader: .venv/.dev ## From a leader's fill to the acknowledgement of FOLLOWERS=100, through streamer and stack
+	@$(RUN) -W ignore -m tests.bench.leader --followers $(or $(FOLLOWERS),100) $(ARGS)
+
+leader-demo: .venv/.dev ## A leader's scripted day; the copies of FOLLOWERS=500 must equal what is computed, to the lot
+	@$(RUN) -W ignore -m tests.bench.leader --script --followers $(or $(FOLLOWERS),500) $(ARGS)
+
+bench-streams: .venv/.dev ## What N=1000 private streams cost one streamer, idle and while accounts trade
+	@$(RUN) -W ignore -m tests.bench.streams --accounts $(or $(N),1000) $(ARGS)
+
+bench-plan: .venv/.dev ## Processor time of deciding for N=1000 followers with every rule on, without I/O
+	@$(RUN) -W ignore -m tests.bench.plan --followers $(or $(N),1000) $(ARGS)
+
+plans-check: .venv/.dev ## N=100000 random plans against the paper exchange's own checks of size, step and price
+	@$(RUN) -W ignore -m tests.bench.plans --count $(or $(N),100000) --seed $(or $(SEED),1) $(ARGS)
+
 bench-paper: .venv/.dev ## How many orders a second the paper exchange itself can take
 	@$(RUN) -m tests.bench.paper $(ARGS)
 
@@ -132,6 +158,9 @@ bench-paper: .venv/.dev ## How many orders a second the paper exchange itself ca
 
 chaos: .venv/.dev ## Random signals while workers die and the exchange fails; compare the books (INTENTS=10000, SEED=, DATABASE_URL= an empty one)
 	@$(RUN) -W ignore -m tests.chaos --intents $(or $(INTENTS),10000) --seed $(or $(SEED),0) $(ARGS)
+
+stream-storm: .venv/.dev ## Leaders and clients trade for SECONDS=600 while streams and streamers fail; compare the books (SEED=, DATABASE_URL= an empty one)
+	@$(RUN) -W ignore -m tests.storm --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0) $(ARGS)
 
 clean: ## Remove caches and state; keeps .venv
 	rm -rf var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

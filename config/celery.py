@@ -1,5 +1,6 @@
 """The Celery application. Queues are in settings; tasks live in each app's tasks.py."""
 
+import gc
 import logging
 import os
 import signal
@@ -8,9 +9,15 @@ from importlib import import_module
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init, worker_process_shutdown, worker_shutting_down
+from celery.signals import (
+    task_prerun,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_shutting_down,
+)
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.db import close_old_connections, connections
 
 from config import broker
 from customers import wakeup
@@ -22,9 +29,14 @@ DRAIN_SECONDS = 25.0
 """What a worker that was told to stop may take; all that it does is made to end well before."""
 LATE_ANSWER_SECONDS = 15.0
 """Longer than a request that has left may take."""
+GC_THRESHOLD = 20_000
+"""New objects between collections of the youngest, where Python takes 700."""
 
 broker.install()
 app = Celery("tandem")
+# For every thread, also when the settings' module was not known yet: otherwise wake-ups, which go
+# out from a thread, would look for a RabbitMQ on this machine.
+app.set_default()
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
@@ -47,6 +59,23 @@ def _refuse_a_wrong_key(**_: Any) -> None:
 def _load_before_the_fork(**_: Any) -> None:
     """ccxt takes most of a second and 60 MB: loaded here, the pool's processes share it."""
     import_module("venues.okx")
+    gc.freeze()  # a collection in a child would write to all of it, and so copy it
+
+
+@task_prerun.connect
+def _keep_what_still_works(**_: Any) -> None:
+    """As Django does between requests: a connection goes when it is old or broken. Celery itself
+    would open a new one for every task."""
+    close_old_connections()
+
+
+@worker_process_init.connect
+def _collect_seldom(**_: Any) -> None:
+    """A full collection walks all that is loaded, for 100 ms in the middle of a fan-out; what the
+    libraries hold is never garbage, and a chunk of orders alone makes thousands of objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 20, 20)
 
 
 @worker_shutting_down.connect

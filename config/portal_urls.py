@@ -15,6 +15,7 @@ urlpatterns = [
     path("orders/", orders.order_list, name="orders"),
     path("orders/<str:intent_id>/", orders.order_detail, name="order"),
     path("copies/", copies.copy_list, name="copies"),
+    path("copies/<str:subscription_id>/settings/", copies.copy_settings, name="copy_settings"),
     path("copies/<str:subscription_id>/<slug:action>/", copies.copy_change, name="copy_change"),
     path("login/", session_pages.LoginView.as_view(), name="login"),
     path("logout/", session_pages.logout_view, name="logout"),

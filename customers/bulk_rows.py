@@ -161,44 +161,91 @@ def rows_update(
     """
     if not changes:
         return 0
-    quote = connection.ops.quote_name
-    constants = [(_column(model, name), value) for name, value in (same or {}).items()]
+    own = [(name, _column(model, name)) for name in fields]
+    shared = [(_column(model, name), value) for name, value in (same or {}).items()]
     guards = [(_column(model, name), value) for name, value in (only_if or {}).items()]
-    columns = [(name, _column(model, name)) for name in fields]
+    if own and connection.vendor == "sqlite":
+        return _update_one_by_one(model, changes, own, shared, guards)
+    return _update_together(model, list(changes.items()), own, shared, guards)
+
+
+def _update_one_by_one(
+    model: type[models.Model],
+    changes: Mapping[str, Mapping[str, Any]],
+    own: Sequence[tuple[str, _Column]],
+    shared: Sequence[tuple[_Column, Any]],
+    guards: Sequence[tuple[_Column, Any]],
+) -> int:
+    """One prepared statement, run for each row: the fastest where no network lies between."""
+    conditions, guard_params = _conditions(f"{_column(model, 'pk').name} = %s", guards)
+    assignments = [f"{column.name} = %s" for column, _ in shared]
+    assignments += [f"{column.name} = %s" for _, column in own]
+    constants = [column.convert(value) for column, value in shared]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _update_sql(model, assignments, conditions),
+            [
+                (
+                    *constants,
+                    *(column.convert(values[name]) for name, column in own),
+                    key,
+                    *guard_params,
+                )
+                for key, values in changes.items()
+            ],
+        )
+        return int(cursor.rowcount)
+
+
+def _update_together(
+    model: type[models.Model],
+    items: Sequence[tuple[str, Mapping[str, Any]]],
+    own: Sequence[tuple[str, _Column]],
+    shared: Sequence[tuple[_Column, Any]],
+    guards: Sequence[tuple[_Column, Any]],
+) -> int:
+    """Many rows in each statement."""
     key_column = _column(model, "pk").name
+    # Each row looks for its key among all keys: compared as bytes, in half the time.
+    key_bytes = f"BINARY {key_column}" if connection.vendor == "mysql" else key_column
     matched = 0
-    items = list(changes.items())
     with connection.cursor() as cursor:
         for start in range(0, len(items), _ROWS_PER_STATEMENT):
             chunk = items[start : start + _ROWS_PER_STATEMENT]
             params: list[Any] = []
             assignments = []
-            branches = " ".join(["WHEN %s THEN %s"] * len(chunk)) if columns else ""
-            for name, column in columns:
-                assignments.append(f"{column.name} = CASE {key_column} {branches} END")
+            branches = " ".join(["WHEN %s THEN %s"] * len(chunk)) if own else ""
+            for name, column in own:
+                assignments.append(f"{column.name} = CASE {key_bytes} {branches} END")
                 for key, values in chunk:
                     params += (key, column.convert(values[name]))
-            for column, value in constants:
+            for column, value in shared:
                 assignments.append(f"{column.name} = %s")
                 params.append(column.convert(value))
             params += [key for key, _ in chunk]
             marks = ", ".join(["%s"] * len(chunk))
-            conditions = [f"{key_column} IN ({marks})"]
-            for column, value in guards:
-                if value is None:
-                    conditions.append(f"{column.name} IS NULL")
-                    continue
-                guard = f"{column.name} = %s"
-                # The key finds the rows; SQLite would rather walk an index on the guard.
-                conditions.append(mostly_true(guard) if connection.vendor == "sqlite" else guard)
-                params.append(column.convert(value))
-            cursor.execute(
-                f"UPDATE {quote(model._meta.db_table)} SET {', '.join(assignments)}"  # noqa: S608  (names are the model's own)
-                f" WHERE {' AND '.join(conditions)}",
-                params,
-            )
+            conditions, guard_params = _conditions(f"{key_column} IN ({marks})", guards)
+            cursor.execute(_update_sql(model, assignments, conditions), params + guard_params)
             matched += cursor.rowcount
     return matched
+
+
+def _conditions(of_key: str, guards: Sequence[tuple[_Column, Any]]) -> tuple[str, list[Any]]:
+    conditions, params = [of_key], []
+    for column, value in guards:
+        if value is None:
+            conditions.append(f"{column.name} IS NULL")
+            continue
+        guard = f"{column.name} = %s"
+        # The key finds the rows; SQLite would rather walk an index on the guard.
+        conditions.append(mostly_true(guard) if connection.vendor == "sqlite" else guard)
+        params.append(column.convert(value))
+    return " AND ".join(conditions), params
+
+
+def _update_sql(model: type[models.Model], assignments: Sequence[str], conditions: str) -> str:
+    table = connection.ops.quote_name(model._meta.db_table)
+    return f"UPDATE {table} SET {', '.join(assignments)} WHERE {conditions}"  # noqa: S608  (names are the model's own)
 
 
 def _column(model: type[models.Model], name: str) -> _Column:

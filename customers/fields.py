@@ -64,7 +64,10 @@ class AmountField(models.DecimalField):
         return super().to_python(value)
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
-        return None if value is None else plain(Decimal(value))
+        if value is None:
+            return None
+        # MySQL gives 18 decimals; SQLite the text that was stored, which has its one form already.
+        return Decimal(value) if isinstance(value, str) else plain(Decimal(value))
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
         if value is None or hasattr(value, "as_sql"):

@@ -7,7 +7,6 @@ of one would only add a change of thread.
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
@@ -23,6 +22,7 @@ from customers.selectors.access import (
     client_customers,
     staff_tenants,
 )
+from customers.selectors.time_zones import zone_of
 from customers.tenancy import system_scope, tenant_scope
 
 # They find their tenant by themselves (from a source or an API key), or touch no tenant's rows.
@@ -53,7 +53,7 @@ class TenantMiddleware:
                 stack.enter_context(scope)
             tenant: Tenant | None = request.tenant  # type: ignore[attr-defined]
             if tenant is not None:
-                stack.enter_context(timezone.override(_time_zone(tenant)))
+                stack.enter_context(timezone.override(zone_of(tenant)))
             return self.get_response(request)
 
 
@@ -92,10 +92,3 @@ def _client_scope(request: HttpRequest) -> AbstractContextManager[None] | None:
     request.customer = customer  # type: ignore[attr-defined]
     request.tenant = customer.tenant  # type: ignore[attr-defined]
     return tenant_scope(customer.tenant_id)
-
-
-def _time_zone(tenant: Tenant) -> zoneinfo.ZoneInfo:
-    try:
-        return zoneinfo.ZoneInfo(tenant.time_zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        return zoneinfo.ZoneInfo("UTC")

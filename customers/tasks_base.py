@@ -1,11 +1,10 @@
-"""The base of tenant tasks: opens the tenant's scope, closes stale database connections."""
+"""The base of tenant tasks: opens the tenant's scope."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from celery import Task
-from django.db import close_old_connections
 
 from customers.tenancy import tenant_scope
 
@@ -18,6 +17,5 @@ class TenantTask(Task):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if args:
             raise TypeError(f"{self.name} takes keyword arguments only.")
-        close_old_connections()
         with tenant_scope(kwargs["tenant_id"]):
             return super().__call__(**kwargs)

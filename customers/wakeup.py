@@ -45,6 +45,13 @@ def wake_on_commit(task_name: str, **kwargs: Any) -> None:
     transaction.on_commit(lambda: wake(task_name, **kwargs))
 
 
+def wake_swept_on_commit(task_name: str, *, lifetime_seconds: float, **kwargs: Any) -> None:
+    """For what a sweeper finds, too, and is not worth doing when it is late."""
+    transaction.on_commit(
+        lambda: wake_swept(task_name, lifetime_seconds=lifetime_seconds, **kwargs)
+    )
+
+
 def _put(item: _Wake) -> None:
     _ensure_thread()
     try:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from signals_app.event_texts import event_text
+from strategies.end_texts import end_text
 from trading.domain.alerts import AlertCode
 
 _TEXTS: dict[AlertCode, str] = {
@@ -34,9 +36,42 @@ _TEXTS: dict[AlertCode, str] = {
         "The clock of %(host)s is %(milliseconds)s ms away from that of %(venue)s. Orders are "
         "signed by the exchange's clock and go on; have the host's clock set."
     ),
+    AlertCode.SOURCE_PAUSED: gettext_noop(
+        "The signal source %(name)s was paused: its sender sent %(problems)s unusable messages "
+        "within %(minutes)s minutes. Its signals are refused, exits as well, until it is resumed."
+    ),
+    AlertCode.SEQUENCE_GAP: gettext_noop(
+        "Signals of the source %(name)s are missing: the numbers %(first)s to %(last)s did not "
+        "come."
+    ),
+    AlertCode.LEADER_CHANGED: gettext_noop(
+        "The leader %(name)s changed something that copies do not follow: %(text)s"
+    ),
     AlertCode.CLOCK_UNKNOWN: gettext_noop(
         "%(host)s cannot compare its clock with that of %(venue)s (it may be %(milliseconds)s ms "
         "off), so no entries leave from there."
+    ),
+    AlertCode.ANSWERS_UNREADABLE: gettext_noop(
+        "%(venue)s answers what cannot be read, last %(what)s.%(field)s. What it concerns is "
+        "asked for again and opens nothing meanwhile."
+    ),
+    AlertCode.BOOKS_DIFFER: gettext_noop(
+        "The books of %(accounts)s accounts have differed from the exchange for more than "
+        "%(minutes)s minutes, of the first since %(since)s UTC. Entries on them stop."
+    ),
+    AlertCode.POSITION_UNGUARDED: gettext_noop(
+        "The stops of %(customer)s, account %(account)s, in %(symbol)s (%(quantity)s held) have "
+        "not been in line since %(since)s UTC: %(why)s"
+    ),
+    AlertCode.STOPS_LEFT: gettext_noop(
+        "%(customer)s, account %(account)s, holds nothing in %(symbol)s any more, but its stops "
+        "have not been proven gone since %(since)s UTC: %(why)s"
+    ),
+    AlertCode.COPY_LIMIT_REACHED: gettext_noop(
+        "The copy of %(strategy)s by %(customer)s reached a limit: %(text)s"
+    ),
+    AlertCode.FINDINGS_OPEN: gettext_noop(
+        "%(findings)s findings on accounts wait for a decision, the first since %(since)s UTC."
     ),
 }
 
@@ -48,6 +83,15 @@ def alert_text(code: str, params: Mapping[str, object] | None = None) -> str:
     except (ValueError, KeyError):
         return code
     try:
-        return _(template) % dict(params or {})
+        return _(template) % {**(params or {}), **_composed(code, params or {})}
     except KeyError:
         return _(template)
+
+
+def _composed(code: str, params: Mapping[str, object]) -> dict[str, str]:
+    """Parts of a sentence that are sentences themselves."""
+    if code == AlertCode.COPY_LIMIT_REACHED:
+        return {"text": end_text(str(params.get("end_code", "")), params)}
+    if code != AlertCode.LEADER_CHANGED:
+        return {}
+    return {"text": event_text({name: str(value) for name, value in params.items()})}

@@ -8,3 +8,7 @@ class TradingConfig(AppConfig):
 
     def ready(self) -> None:
         from trading import receivers  # noqa: F401  (connects them)
+        from trading.services.streams.kind import AccountStreams
+        from venues.streams.registry import register_kind
+
+        register_kind(AccountStreams())

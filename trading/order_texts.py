@@ -74,6 +74,7 @@ def change_text(kind: str, payload: Mapping[str, Any]) -> str:
         return {
             "active": _("Copying goes on"),
             "paused": _("Copying is paused, only exits are followed"),
+            "ending": _("Copying ends when its positions are closed"),
             "stopped": _("Copying was stopped"),
         }.get(str(payload.get("status")), "")
     return ""

@@ -41,11 +41,43 @@ _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.ACCOUNT_UNHEALTHY: gettext_noop(
         "The exchange account has a problem that must be solved first."
     ),
+    ReasonCode.ACCOUNT_MODE_OTHER: gettext_noop(
+        "The account's position mode or account mode was changed on the exchange: %(message)s "
+        "(%(code)s). It is read again now, and the next entries go by it; nothing needs to be done."
+    ),
+    ReasonCode.CONTRACTS_NOT_TAKEN: gettext_noop(
+        "The account is in spot mode, which does not take %(symbol)s. Switch its account mode on "
+        "the exchange to futures or multi-currency margin."
+    ),
+    ReasonCode.ACCOUNT_UNREADABLE: gettext_noop(
+        "What the exchange says of the account cannot be read (%(what)s.%(field)s), so nothing "
+        "is opened until it can."
+    ),
+    ReasonCode.ACCOUNT_NOT_RECONCILED: gettext_noop(
+        "The account's books have not been compared with the exchange for a while, so nothing "
+        "was opened."
+    ),
     ReasonCode.CUSTOMER_NOT_ACTIVE: gettext_noop("The customer is suspended."),
-    ReasonCode.SYMBOL_NOT_ALLOWED: gettext_noop("The strategy does not copy %(symbol)s."),
+    ReasonCode.SETTINGS_UNREADABLE: gettext_noop(
+        "The copy setting %(setting)s cannot be read, so nothing was opened."
+    ),
+    ReasonCode.SYMBOL_NOT_ALLOWED: gettext_noop("%(symbol)s is not copied."),
     ReasonCode.SYMBOL_NOT_LISTED: gettext_noop("%(venue)s does not list %(symbol)s."),
+    ReasonCode.MARKET_UNREADABLE: gettext_noop(
+        "What %(venue)s says of %(symbol)s cannot be read (%(field)s), so nothing was opened."
+    ),
     ReasonCode.LEVERAGE_TOO_HIGH: gettext_noop(
         "The signal's leverage of %(leverage)s is above the limit of %(limit)s."
+    ),
+    ReasonCode.LEVERAGE_SHARED: gettext_noop(
+        "Another copy on this account holds %(symbol)s at a leverage of %(held)s, and this entry "
+        "needs %(wanted)s, but the account has one leverage per symbol. Set both copies to the "
+        "same leverage, or use another account for one of them."
+    ),
+    ReasonCode.MARGIN_MODE_SHARED: gettext_noop(
+        "Another copy on this account holds %(symbol)s with %(held_mode)s margin, and this entry "
+        "needs %(wanted_mode)s margin. Set both copies to the same margin mode, or use another "
+        "account for one of them."
     ),
     ReasonCode.PRICE_UNKNOWN: gettext_noop("There was no current price for %(symbol)s."),
     ReasonCode.BALANCE_UNKNOWN: gettext_noop("The account's balance is not known yet."),
@@ -58,15 +90,137 @@ _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.LEADER_EQUITY_UNKNOWN: gettext_noop(
         "The signal does not say the leader's equity, which this sizing mode needs."
     ),
+    ReasonCode.LEADER_WITHOUT_EQUITY: gettext_noop(
+        "The leader's account has no equity, so there is no share of it to copy."
+    ),
+    ReasonCode.SIZE_NOT_SET: gettext_noop("The copy's settings do not say how large an entry is."),
+    ReasonCode.NO_EQUITY: gettext_noop(
+        "The account has no equity, so there is nothing to size an entry by."
+    ),
+    ReasonCode.STOP_UNKNOWN: gettext_noop(
+        "Sizing by risk needs a stop, and neither the signal nor the copy's settings say one for "
+        "%(symbol)s."
+    ),
+    ReasonCode.STOP_PASSED: gettext_noop(
+        "The price of %(symbol)s is beyond the stop already, so nothing was opened."
+    ),
+    ReasonCode.VOLATILITY_UNKNOWN: gettext_noop(
+        "The day's range of %(symbol)s is not known, and sizing by volatility needs it."
+    ),
+    ReasonCode.PEAK_EQUITY_UNKNOWN: gettext_noop(
+        "The highest equity of the account is not known yet, and sizing by drawdown needs it."
+    ),
+    ReasonCode.SCALED_TO_NOTHING: gettext_noop(
+        "The account is so far below its highest equity that sizing by drawdown leaves nothing."
+    ),
+    ReasonCode.DIRECTION_NOT_COPIED: gettext_noop(
+        "By the copy's settings nothing is opened in this direction in %(symbol)s."
+    ),
+    ReasonCode.MONITOR_ONLY: gettext_noop(
+        "Only watched: an order of %(size)s in %(symbol)s would have been sent."
+    ),
     ReasonCode.BELOW_MINIMUM_SIZE: gettext_noop(
         "The size of %(size)s is below the exchange's minimum of %(minimum)s; "
         "it is carried over to the next signal."
     ),
+    ReasonCode.RESTING_BELOW_MINIMUM: gettext_noop(
+        "The size of %(size)s is below the exchange's minimum of %(minimum)s, so no order rests "
+        "with the leader's."
+    ),
+    ReasonCode.BELOW_MINIMUM_DROPPED: gettext_noop(
+        "The size of %(size)s is below the minimum of %(minimum)s, so by the copy's settings it "
+        "was not copied."
+    ),
     ReasonCode.ABOVE_MAXIMUM_SIZE: gettext_noop(
         "The size of %(size)s is above the exchange's maximum of %(maximum)s."
     ),
+    ReasonCode.CLOSE_ONLY: gettext_noop("%(symbol)s is set to follow exits only."),
+    ReasonCode.OUTSIDE_TRADING_HOURS: gettext_noop(
+        "It was %(time)s: nothing is opened outside %(hours)s."
+    ),
+    ReasonCode.SIGNAL_TOO_OLD: gettext_noop(
+        "The signal was %(age_seconds)s s old; the limit is %(limit_seconds)s s."
+    ),
+    ReasonCode.LEADER_PRICE_UNKNOWN: gettext_noop(
+        "The signal does not say the leader's price of %(symbol)s, which the slippage limit "
+        "is compared with."
+    ),
+    ReasonCode.PRICE_DEVIATION: gettext_noop(
+        "The price of %(price)s is %(percent)s %% worse than the leader's %(leader_price)s; "
+        "the limit is %(limit)s %%."
+    ),
+    ReasonCode.ORDER_BOOK_UNKNOWN: gettext_noop(
+        "The order book of %(symbol)s on %(venue)s could not be read."
+    ),
+    ReasonCode.ORDER_BOOK_THIN: gettext_noop(
+        "All followers together would take %(together)s of %(symbol)s; the order book holds "
+        "%(depth)s within the slippage limit, of which %(limit)s %% may be taken."
+    ),
+    ReasonCode.SPREAD_TOO_WIDE: gettext_noop(
+        "The spread between %(bid)s and %(ask)s is %(percent)s %%; the limit is %(limit)s %%."
+    ),
+    ReasonCode.FUNDING_UNKNOWN: gettext_noop(
+        "The next funding fee of %(symbol)s on %(venue)s could not be read."
+    ),
+    ReasonCode.FUNDING_DUE: gettext_noop(
+        "A funding fee of %(rate)s %% would be paid in %(minutes)s minutes; nothing is opened "
+        "in the last %(limit)s minutes before."
+    ),
+    ReasonCode.ORDER_COUNT_UNKNOWN: gettext_noop(
+        "How many orders the copy had placed in the last minute was not known."
+    ),
+    ReasonCode.TOO_MANY_ORDERS: gettext_noop(
+        "The copy placed %(orders)s orders within a minute; the limit is %(limit)s."
+    ),
+    ReasonCode.TOO_MANY_POSITIONS: gettext_noop(
+        "The copy has %(positions)s open positions; the limit is %(limit)s."
+    ),
+    ReasonCode.STOPS_UNKNOWN: gettext_noop("When the last stops were hit was not known."),
+    ReasonCode.COOLING_DOWN: gettext_noop(
+        "After %(stops)s stops nothing is opened for %(minutes)s minutes; %(left_minutes)s "
+        "are left."
+    ),
+    ReasonCode.EQUITY_HISTORY_UNKNOWN: gettext_noop(
+        "The account's value now or at the start of the day is not known yet."
+    ),
+    ReasonCode.DAILY_LOSS: gettext_noop(
+        "The account lost %(lost)s %(currency)s today; the limit is %(limit)s."
+    ),
+    ReasonCode.DAILY_LOSS_PERCENT: gettext_noop(
+        "The account lost %(percent)s %% today; the limit is %(limit)s %%."
+    ),
+    ReasonCode.DRAWDOWN: gettext_noop(
+        "The account is %(percent)s %% below its peak (%(equity)s after %(peak)s); the limit "
+        "is %(limit)s %%."
+    ),
+    ReasonCode.EXPOSURE_UNKNOWN: gettext_noop(
+        "What the account holds in %(symbol)s could not be valued."
+    ),
+    ReasonCode.SYMBOL_EXPOSURE: gettext_noop(
+        "The account has %(exposure)s %(currency)s in %(symbol)s; with %(entry)s more it "
+        "would be above the limit of %(limit)s."
+    ),
+    ReasonCode.ACCOUNT_EXPOSURE: gettext_noop(
+        "The account has positions of %(exposure)s %(currency)s; with %(entry)s more they "
+        "would be above the limit of %(limit)s."
+    ),
+    ReasonCode.TOTAL_CAP: gettext_noop(
+        "The copy has %(invested)s %(currency)s invested; with %(margin)s more it would be "
+        "above the cap of %(limit)s."
+    ),
+    ReasonCode.LIQUIDATION_TOO_CLOSE: gettext_noop(
+        "The liquidation price would be %(percent)s %% away; at least %(limit)s %% is wanted."
+    ),
+    ReasonCode.FREE_MARGIN: gettext_noop(
+        "The order needs %(needed)s of %(available)s %(currency)s and would leave less than "
+        "the reserve of %(reserve)s."
+    ),
     ReasonCode.NOTHING_TO_REDUCE: gettext_noop("There is no position to reduce."),
     ReasonCode.ALREADY_AT_TARGET: gettext_noop("The position is already as it should be."),
+    ReasonCode.NOTHING_RESTED: gettext_noop(
+        "The account's own order had ended before the leader's was filled, so it is not made up "
+        "for."
+    ),
     ReasonCode.OPPOSITE_POSITION: gettext_noop(
         "Another copied strategy holds the opposite side of %(symbol)s on this account."
     ),
@@ -75,6 +229,9 @@ _TEXTS: dict[ReasonCode, str] = {
     ),
     ReasonCode.CLOSE_LEG_UNFINISHED: gettext_noop(
         "The old position could not be closed, so the opposite one was not opened."
+    ),
+    ReasonCode.LESS_IS_HELD: gettext_noop(
+        "The exchange holds less of this position than was to be closed: %(message)s (%(code)s)"
     ),
     ReasonCode.VENUE_REJECTED: gettext_noop("The exchange refused: %(message)s (%(code)s)"),
     ReasonCode.MARKET_CLOSED: gettext_noop(
@@ -116,6 +273,9 @@ _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.NOT_PLACED: gettext_noop(
         "The exchange did not answer, and the order was proven not to be there."
     ),
+    ReasonCode.ORDER_UNREADABLE: gettext_noop(
+        "What the exchange says of the order cannot be read (%(field)s); it is asked again."
+    ),
     ReasonCode.OUTCOME_UNKNOWN: gettext_noop(
         "The exchange did not answer clearly; the outcome is being looked up."
     ),
@@ -123,10 +283,28 @@ _TEXTS: dict[ReasonCode, str] = {
         "The exchange does not know the order any more: it was cancelled there."
     ),
     ReasonCode.CANCELLED_BY_VENUE: gettext_noop("The exchange cancelled the order."),
+    ReasonCode.WITHDRAWN: gettext_noop(
+        "The leader's order was changed, cancelled or filled, so this one was cancelled."
+    ),
+    ReasonCode.PRICE_RAN_AWAY: gettext_noop(
+        "The market was worse than %(price)s, the worst price that is allowed, so the rest was "
+        "not entered."
+    ),
     ReasonCode.RATE_LIMITED: gettext_noop("The exchange's rate limit was reached."),
     ReasonCode.CLOCK_REFUSED: gettext_noop(
         "The exchange refused the order for its time stamp; the clocks are compared anew."
     ),
+    ReasonCode.STOP_PRICE_PASSED: gettext_noop(
+        "The price was beyond the stop already, so the position is closed at the market."
+    ),
+    ReasonCode.STOP_NOT_ANSWERED: gettext_noop(
+        "The exchange did not answer clearly whether it took the stop; that is being looked up."
+    ),
+    ReasonCode.STOP_FAILED: gettext_noop(
+        "The exchange could not carry out the stop when it went off (%(code)s); the position is "
+        "closed at the market."
+    ),
+    ReasonCode.STOPS_BEING_SET: gettext_noop("The stops are being set."),
     ReasonCode.TOO_LATE: gettext_noop(
         "The order reached the exchange after its deadline, so it was not placed."
     ),
@@ -142,6 +320,17 @@ def reason_text(code: str, params: Mapping[str, object] | None = None) -> str:
     except (ValueError, KeyError):
         return code
     try:
-        return _(template) % dict(params or {})
+        return _(template) % _in_words(params or {})
     except KeyError:
         return _(template)
+
+
+_MODES = {"cross": gettext_noop("cross"), "isolated": gettext_noop("isolated")}
+
+
+def _in_words(params: Mapping[str, object]) -> dict[str, object]:
+    """Margin modes by their names for the reader; everything else as it is."""
+    return {
+        name: _(_MODES[str(value)]) if name.endswith("_mode") and value in _MODES else value
+        for name, value in params.items()
+    }

@@ -2,7 +2,10 @@
 
 SCHEDULE = {
     "trading: sweep": {"task": "trading.tasks.sweep", "schedule": 2.0},
-    "trading: accounts": {"task": "trading.tasks.accounts_sweep", "schedule": 20.0},
+    "trading: stops": {"task": "trading.tasks.stops_sweep", "schedule": 2.0},
+    "trading: accounts": {"task": "trading.tasks.accounts_sweep", "schedule": 10.0},
+    "trading: open orders": {"task": "trading.tasks.accounts_orders_sweep", "schedule": 3.0},
+    "trading: ending copies": {"task": "trading.tasks.copies_sweep", "schedule": 3.0},
     "trading: alerts": {"task": "trading.tasks.alerts_sweep", "schedule": 10.0},
     "trading: clocks": {"task": "trading.tasks.clocks_check", "schedule": 30.0},
     "trading: old answer counts": {

@@ -13,15 +13,25 @@ from venues.domain.rate_windows import Processes
 from venues.domain.types import (
     AccountConfig,
     BalanceSnapshot,
+    BillSnapshot,
+    BookSnapshot,
     Credentials,
     FillSnapshot,
+    FundingSnapshot,
     Instrument,
     Lookup,
     OrderRequest,
     OrderSnapshot,
     Placement,
     PositionSnapshot,
+    Readings,
+    StopLookup,
+    StopRequest,
+    StopSnapshot,
+    TransferSnapshot,
+    WalletMove,
 )
+from venues.streams.dialogue import Dialogue
 
 
 class Gateway(Protocol):
@@ -30,7 +40,9 @@ class Gateway(Protocol):
     What changes something at the venue is sent once; `find_order`, `search_order` and
     `order_fills` ask again when nothing was answered. Every method but `place_order`,
     `find_order` and `search_order` raises VenueError; those three report what they learnt,
-    because for them an unclear answer is an answer.
+    because for them an unclear answer is an answer. Nothing else leaves a gateway: a row that is
+    not as the venue documents is left out and named in `Readings.unreadable`, an answer that is
+    not is an UnreadableError.
 
     Each request waits for its turn within the venue's rate limits. `is_exit` puts it before
     entries, with room that they cannot use: for exits, and for what an exit depends on;
@@ -49,12 +61,25 @@ class Gateway(Protocol):
     async def load_instruments(self, *, max_age_seconds: float = 0) -> dict[str, Instrument]:
         """All live and dead instruments by unified symbol; from memory when it is younger."""
 
+    def unreadable_instruments(self) -> Mapping[str, str]:
+        """Of the last list: symbols of which it said what could not be read, and the field."""
+
     def remember_instruments(self, instruments: Iterable[Instrument]) -> None:
         """What was traded once: its orders can be looked up although it is not listed any more,
         or the list cannot be had. From any thread."""
 
     async def last_prices(self, symbol: str) -> dict[str, Decimal]:
         """The last traded price of this symbol, and of what else came with it."""
+
+    def day_range_percent(self, symbol: str) -> Decimal | None:
+        """Between the highest and lowest price of 24 hours, of the last price: what came with the
+        last answer of `last_prices`; None when it is not known. From any thread."""
+
+    async def order_book(self, symbol: str) -> BookSnapshot:
+        """As it is now, some hundred levels deep."""
+
+    async def next_funding(self, symbol: str) -> FundingSnapshot:
+        """Of a perpetual contract."""
 
     async def place_order(
         self,
@@ -72,7 +97,12 @@ class Gateway(Protocol):
         """
 
     async def cancel_order(
-        self, credentials: Credentials, *, symbol: str, client_order_id: str
+        self,
+        credentials: Credentials,
+        *,
+        symbol: str,
+        client_order_id: str,
+        venue_order_id: str = "",
     ) -> None:
         """Ask for a cancellation; only the venue's later state proves it."""
 
@@ -82,9 +112,27 @@ class Gateway(Protocol):
         *,
         symbol: str,
         client_order_id: str,
+        venue_order_id: str = "",
         is_exit: bool = False,
     ) -> Lookup:
-        """By client order id. ABSENT only when the venue says that it does not know it."""
+        """By client order id, or, of one that a stop order became, the venue's. ABSENT only when
+        the venue says that it does not know it."""
+
+    async def place_stop(self, credentials: Credentials, request: StopRequest) -> Placement:
+        """As `place_order`, of a stop order; without a deadline, for venues have none for them."""
+
+    async def amend_stop(self, credentials: Credentials, request: StopRequest) -> None:
+        """Ask for this quantity and these triggers, of as many kinds as it has now."""
+
+    async def cancel_stop(
+        self, credentials: Credentials, *, symbol: str, client_stop_id: str
+    ) -> None:
+        """Ask for a cancellation; only a look-up proves it."""
+
+    async def find_stop(
+        self, credentials: Credentials, *, symbol: str, client_stop_id: str
+    ) -> StopLookup:
+        """As `find_order`. ABSENT also only if it is not in the list of what waits."""
 
     async def search_order(
         self,
@@ -100,7 +148,8 @@ class Gateway(Protocol):
 
     async def open_orders(
         self, credentials: Credentials, *, is_exit: bool = False
-    ) -> list[OrderSnapshot]: ...
+    ) -> Readings[OrderSnapshot]:
+        """All of the account, in all instruments: one request for each hundred."""
 
     async def order_fills(
         self,
@@ -110,17 +159,42 @@ class Gateway(Protocol):
         venue_order_id: str,
         since_ms: int | None = None,
         is_exit: bool = False,
-    ) -> list[FillSnapshot]:
+    ) -> Readings[FillSnapshot]:
         """`since_ms`: when the order was sent; what is older is kept elsewhere."""
 
     async def positions(
         self, credentials: Credentials, *, is_exit: bool = False
-    ) -> list[PositionSnapshot]:
+    ) -> Readings[PositionSnapshot]:
         """Open positions only."""
 
     async def balances(
         self, credentials: Credentials, *, is_exit: bool = False
-    ) -> list[BalanceSnapshot]: ...
+    ) -> Readings[BalanceSnapshot]: ...
+
+    async def fills_since(
+        self, credentials: Credentials, *, since_ms: int
+    ) -> Readings[FillSnapshot]:
+        """All executions of the account from this time of the venue's on, newest first."""
+
+    async def open_stops(self, credentials: Credentials) -> Readings[StopSnapshot]:
+        """Stop losses and take profits that wait."""
+
+    async def transfers_since(
+        self, credentials: Credentials, *, since_ms: int
+    ) -> Readings[TransferSnapshot]: ...
+
+    async def bills_since(
+        self, credentials: Credentials, *, since_ms: int
+    ) -> Readings[BillSnapshot]:
+        """Every change of a balance from this time of the venue's on, newest first."""
+
+    async def wallet_moves_since(
+        self, credentials: Credentials, *, since_ms: int
+    ) -> Readings[WalletMove]:
+        """Deposits and withdrawals that are done, the newest hundred of each."""
+
+    async def lead_trader_positions(self, code: str) -> Readings[PositionSnapshot]:
+        """What the venue publishes of a lead trader, one row a symbol and side. Anybody may ask."""
 
     async def account_config(self, credentials: Credentials) -> AccountConfig: ...
 
@@ -133,6 +207,14 @@ class Gateway(Protocol):
         margin_mode: str,
         position_sides: Sequence[str],
     ) -> None: ...
+
+    def dialogues(self, *, stops: bool) -> list[Dialogue]:
+        """What a private stream of this venue says, one for each line that it needs; with `stops`,
+        of stop orders, too. From any thread."""
+
+    def symbol_of(self, venue_symbol: str) -> str | None:
+        """The unified symbol by the instruments as loaded; None of what is not among them. From
+        any thread."""
 
     async def aclose(self) -> None: ...
 

@@ -13,16 +13,29 @@ import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
+from typing import TypeVar
 
-from venues.domain.types import Instrument, VenueError, VenueErrorKind
+from venues.domain.types import (
+    BookSnapshot,
+    FundingSnapshot,
+    Instrument,
+    VenueError,
+    VenueErrorKind,
+)
+from venues.gateway import UnknownVenueError
 from venues.runtime import gateway_for, run
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 REFRESH_SECONDS = 600.0
 RETRY_SECONDS = 5.0
 BACKGROUND_RETRY_SECONDS = 60.0
 PRICE_LIFETIME_SECONDS = 1.0
+BOOK_LIFETIME_SECONDS = 1.0
+FUNDING_LIFETIME_SECONDS = 30.0
+PRICE_TIMEOUT_SECONDS = 5.0
 LOAD_TIMEOUT_SECONDS = 20.0
 
 
@@ -33,6 +46,8 @@ class _Market:
     failed_at: float = -inf
     background_at: float = -inf
     prices: dict[str, tuple[float, Decimal]] = field(default_factory=dict)
+    books: dict[str, tuple[float, BookSnapshot]] = field(default_factory=dict)
+    fundings: dict[str, tuple[float, FundingSnapshot]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -66,6 +81,14 @@ def instrument(venue: str, symbol: str) -> Instrument | None:
     if found is None:
         found = _load(venue, max_age_seconds=RETRY_SECONDS).get(symbol)
     return found
+
+
+def unreadable_field(venue: str, symbol: str) -> str:
+    """What could not be read of the symbol in the venue's last list; empty when it could.
+
+    From memory, after `instrument`. Raises UnknownVenueError.
+    """
+    return gateway_for(venue).unreadable_instruments().get(symbol, "")
 
 
 def _load(venue: str, *, max_age_seconds: float) -> dict[str, Instrument]:
@@ -135,20 +158,71 @@ def known_instrument(venue: str, symbol: str) -> Instrument | None:
     return _market(venue).instruments.get(symbol)
 
 
-def last_price(venue: str, symbol: str) -> Decimal | None:
-    """The last traded price, at most PRICE_LIFETIME_SECONDS old; None when it cannot be had.
+def day_range_percent(venue: str, symbol: str) -> Decimal | None:
+    """How far the price moved within 24 hours, in per cent of it, as of the last `last_price`;
+    None when the venue did not say, or is not known any more. From memory."""
+    try:
+        return gateway_for(venue).day_range_percent(symbol)
+    except UnknownVenueError:
+        return None
 
-    Network: worker code only.
+
+def known_price(venue: str, symbol: str) -> Decimal | None:
+    """The last price that this process heard of, however old. Never blocks."""
+    cached = _market(venue).prices.get(symbol)
+    return None if cached is None else cached[1]
+
+
+def last_price(
+    venue: str, symbol: str, *, timeout_seconds: float = PRICE_TIMEOUT_SECONDS
+) -> Decimal | None:
+    """The last traded price, at most PRICE_LIFETIME_SECONDS old; None when it cannot be had in
+    time. Network.
     """
     market = _market(venue)
     cached = market.prices.get(symbol)
     if cached is not None and time.monotonic() - cached[0] < PRICE_LIFETIME_SECONDS:
         return cached[1]
     try:
-        prices = run(gateway_for(venue).last_prices(symbol), timeout_seconds=5)
+        prices = run(gateway_for(venue).last_prices(symbol), timeout_seconds=timeout_seconds)
     except (VenueError, TimeoutError) as error:
         logger.warning("no price of %s on %s: %s", symbol, venue, error)
         return None
     now = time.monotonic()
     market.prices.update((each, (now, price)) for each, price in prices.items())
     return prices[symbol]
+
+
+def order_book(venue: str, symbol: str) -> BookSnapshot | None:
+    """At most BOOK_LIFETIME_SECONDS old; None when it cannot be had. Network: worker code only."""
+    books = _market(venue).books
+    if (known := _young(books.get(symbol), BOOK_LIFETIME_SECONDS)) is not None:
+        return known
+    try:
+        book = run(gateway_for(venue).order_book(symbol), timeout_seconds=3)
+    except (VenueError, TimeoutError, UnknownVenueError) as error:
+        logger.warning("no order book of %s on %s: %s", symbol, venue, error)
+        return None
+    books[symbol] = time.monotonic(), book
+    return book
+
+
+def next_funding(venue: str, symbol: str) -> FundingSnapshot | None:
+    """As last told, at most FUNDING_LIFETIME_SECONDS ago; None when it cannot be had. Network:
+    worker code only."""
+    fundings = _market(venue).fundings
+    if (known := _young(fundings.get(symbol), FUNDING_LIFETIME_SECONDS)) is not None:
+        return known
+    try:
+        funding = run(gateway_for(venue).next_funding(symbol), timeout_seconds=3)
+    except (VenueError, TimeoutError, UnknownVenueError) as error:
+        logger.warning("no funding rate of %s on %s: %s", symbol, venue, error)
+        return None
+    fundings[symbol] = time.monotonic(), funding
+    return funding
+
+
+def _young(known: tuple[float, T] | None, lifetime_seconds: float) -> T | None:
+    if known is None or time.monotonic() - known[0] >= lifetime_seconds:
+        return None
+    return known[1]

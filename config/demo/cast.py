@@ -35,7 +35,11 @@ class Firm:
 
 @dataclass(frozen=True, slots=True)
 class DemoStrategy:
-    """A strategy and the symbols that its leader trades: (symbol, coins of a first entry)."""
+    """A strategy and the symbols that its leader trades: (symbol, coins of a first entry).
+
+    `account_label`: the leader trades on an account of the exchange with this name and posts
+    nothing; Tandem hears it there.
+    """
 
     firm: str
     name: str
@@ -44,6 +48,7 @@ class DemoStrategy:
     leverage: Decimal
     max_leverage: Decimal
     every_seconds: float
+    account_label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ QUIET = DemoStrategy(
     leverage=Decimal(2),
     max_leverage=Decimal(3),
     every_seconds=15,
+    account_label="Leader of Quiet bitcoin",
 )
 STRATEGIES = (MAJORS, SWING, QUIET)
 

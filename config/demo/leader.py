@@ -1,4 +1,6 @@
-"""The demo's leaders: each strategy trades its symbols in turn and posts a signal for each trade.
+"""The demo's leaders: each strategy trades its symbols in turn.
+
+Most post a signal for each trade; one trades on an account of the exchange, where Tandem hears it.
 
 A program of its own that knows nothing of Tandem but its webhooks. Run as
 `python -m config.demo.leader --hooks URL --venue URL --sources FILE`.
@@ -18,6 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from config.demo.cast import LEADER_EQUITY, STRATEGIES, DemoStrategy
+from config.demo.hands import ExchangeRefusedError, Hands, inst_id_of
 from config.demo.webhook import post_signal
 
 LARGEST_ENTRIES = Decimal(3)  # a position grows to at most this many first entries
@@ -82,9 +85,8 @@ class LeaderBook:
 
 def last_price(venue: str, symbol: str) -> str:
     """The venue's last price of a linear swap."""
-    base, rest = symbol.split("/")
-    inst_id = f"{base}-{rest.split(':')[0]}-SWAP"
-    url = f"{venue}/api/v5/market/ticker?{urllib.parse.urlencode({'instId': inst_id})}"
+    query = urllib.parse.urlencode({"instId": inst_id_of(symbol)})
+    url = f"{venue}/api/v5/market/ticker?{query}"
     with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  (the demo's own exchange)
         return str(json.load(answer)["data"][0]["last"])
 
@@ -92,6 +94,10 @@ def last_price(venue: str, symbol: str) -> str:
 def stamped(trade: dict[str, str], price: str) -> dict[str, str]:
     """The trade as a signal of now at the leader's price."""
     return {**trade, "price": price, "emitted_at": datetime.now(UTC).isoformat()}
+
+
+def hands_of(venue: str, keys: dict[str, str]) -> Hands:
+    return Hands(venue, keys["apiKey"], keys["secretKey"], keys["passphrase"])
 
 
 def run(*, hooks: str, venue: str, sources: Path) -> None:
@@ -106,8 +112,15 @@ def run(*, hooks: str, venue: str, sources: Path) -> None:
         book, source = min(desks, key=lambda desk: due[id(desk[0])])
         time.sleep(max(0.0, due[id(book)] - time.monotonic()))
         due[id(book)] = time.monotonic() + book.terms.every_seconds * chance.uniform(0.7, 1.3)
+        before = dict(book.positions)
         trade = book.next_trade()
+        symbol = trade["symbol"]
         try:
+            if "keys" in source:
+                change = book.positions[symbol] - before.get(symbol, Decimal(0))
+                order_id = hands_of(venue, source["keys"]).trade(symbol, change)
+                print(f"{book.terms.name}: {trade['action']} {change} {symbol} → order {order_id}")
+                continue
             signal = stamped(trade, last_price(venue, trade["symbol"]))
             answer = post_signal(
                 url=f"{hooks}{source['source_id']}/",
@@ -115,6 +128,10 @@ def run(*, hooks: str, venue: str, sources: Path) -> None:
                 message_id=f"demo-{secrets.token_hex(12)}",
                 signal=signal,
             )
+        except ExchangeRefusedError as refused:
+            book.positions = before
+            print(f"{book.terms.name}: the exchange refused: {refused}", file=sys.stderr)
+            continue
         except OSError as error:
             print(f"{book.terms.name}: nobody answers: {error}", file=sys.stderr)
             continue

@@ -21,9 +21,11 @@ class PaperAccount:
     passphrase: str
     balances: dict[str, str]
     position_mode: str = "net_mode"
+    account_level: str = "2"
     label: str = ""
     permissions: tuple[str, ...] = ("read_only", "trade")
     ips: tuple[str, ...] = ()
+    lead_trader_code: str = ""
 
     def spec(self) -> dict[str, Any]:
         """One element of the exchange's accounts file."""
@@ -33,10 +35,11 @@ class PaperAccount:
             "passphrase": self.passphrase,
             "balances": self.balances,
             "posMode": self.position_mode,
-            "acctLv": "2",
+            "acctLv": self.account_level,
             "permissions": list(self.permissions),
             "ips": list(self.ips),
             "label": self.label,
+            "leadTraderCode": self.lead_trader_code,
         }
 
 

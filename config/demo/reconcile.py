@@ -78,6 +78,20 @@ def inst_id(symbol: str) -> str:
     return pair.replace("/", "-") + ("-SWAP" if settle else "")
 
 
+def with_names(ledger: Mapping[str, Sequence[Row]]) -> dict[str, Sequence[Row]]:
+    """The ledger with our id on the orders that stop orders of ours became, and on their fills:
+    the exchange has it elsewhere on the orders, and not at all on the fills."""
+    names = {row["ordId"]: row["clOrdId"] or row.get("algoClOrdId", "") for row in ledger["orders"]}
+    return {
+        **ledger,
+        "orders": [{**row, "clOrdId": names[row["ordId"]]} for row in ledger["orders"]],
+        "fills": [
+            {**row, "clOrdId": row["clOrdId"] or names.get(row["ordId"], "")}
+            for row in ledger["fills"]
+        ],
+    }
+
+
 def reconcile(
     *,
     orders: Sequence[BookedOrder],
@@ -85,6 +99,7 @@ def reconcile(
     positions: Iterable[BookedPosition],
     ledger: Mapping[str, Sequence[Row]],
 ) -> Reconciliation:
+    ledger = with_names(ledger)
     order_differences, duplicates = _compare_orders(orders, ledger["orders"])
     return Reconciliation(
         duplicates=duplicates,
@@ -127,13 +142,19 @@ def _compare_orders(orders: Sequence[BookedOrder], ledger: Sequence[Row]) -> tup
     return differences, duplicates
 
 
+def _size(order: BookedOrder, row: Row) -> Decimal:
+    """What closes a position is shrunk by the exchange to what is there."""
+    shrunk = row.get("reduceOnly") == "true" and Decimal(row["sz"]) < order.quantity
+    return Decimal(row["sz"]) if shrunk else order.quantity
+
+
 def _compare_order(order: BookedOrder, row: Row) -> list[str]:
     pairs = {
         "account": (order.api_key, row["apiKey"]),
         "instrument": (inst_id(order.symbol), row["instId"]),
         "side": (order.side, row["side"]),
         "venue id": (order.venue_order_id, row["ordId"]),
-        "size": (order.quantity, Decimal(row["sz"])),
+        "size": (_size(order, row), Decimal(row["sz"])),
         "filled": (order.filled, Decimal(row["accFillSz"] or 0)),
     }
     differences = [

@@ -15,6 +15,7 @@ from config.demo.cast import (
     AURORA,
     CLIENT_LOGINS,
     FIRMS,
+    LEADER_EQUITY,
     PARTNER,
     PARTNER_CUSTOMERS,
     STRATEGIES,
@@ -38,7 +39,8 @@ from customers.services.credentials import credential_store
 from customers.services.logins import LoginRefusedError, customer_login_grant, membership_grant
 from customers.tenancy import tenant_scope
 from notifications.models import NotificationChannel
-from signals_app.models import SignalSource
+from signals_app.models import Leader, SignalSource
+from signals_app.services.leaders.keys import leader_key_store
 from signals_app.services.sources import source_rotate_secret
 from strategies.models import Strategy, Subscription
 
@@ -87,10 +89,15 @@ def write_private(path: Path, text: str) -> None:
 
 
 def write_paper_accounts(files: DemoFiles) -> None:
-    """One exchange account with random keys per follower, made once."""
-    if files.accounts.exists():
-        return
-    accounts = [
+    """One exchange account with random keys for each follower and each leader that has one.
+
+    Made once; what is missing from a file of before is added.
+    """
+    accounts = (
+        json.loads(files.accounts.read_text(encoding="utf-8")) if files.accounts.exists() else []
+    )
+    known = {row["label"] for row in accounts}
+    accounts += [
         invented_account(
             follower.label,
             usdt=str(follower.balance),
@@ -99,7 +106,17 @@ def write_paper_accounts(files: DemoFiles) -> None:
             ),
         ).spec()
         for follower in followers()
+        if follower.label not in known
     ]
+    accounts += [
+        invented_account(
+            terms.account_label, usdt=str(LEADER_EQUITY), permissions=("read_only", "trade")
+        ).spec()
+        for terms in STRATEGIES
+        if terms.account_label and terms.account_label not in known
+    ]
+    if len(accounts) == len(known):
+        return
     write_private(files.accounts, json.dumps(accounts, indent=1))
 
 
@@ -128,14 +145,14 @@ def seed(files: DemoFiles) -> None:
         with tenant_scope(tenant.pk):
             for terms in STRATEGIES:
                 if terms.firm == firm.slug:
-                    _strategy(tenant, terms)
+                    _strategy(tenant, terms, keys.get(terms.account_label), actor)
             for follower in followers():
                 if follower.firm == firm.slug:
                     _follower(tenant, follower, keys[follower.label], actor)
             if firm is AURORA:
                 _clients(tenant, files.password, actor)
                 _partner(tenant, files, actor)
-    _leader_file(files, actor)
+    _leader_file(files, keys, actor)
 
 
 def _login(
@@ -170,12 +187,21 @@ def _firm(firm: Firm, password: str, actor: User) -> Tenant:
     return tenant
 
 
-def _strategy(tenant: Tenant, terms: DemoStrategy) -> None:
-    source, _ = SignalSource.objects.get_or_create(
-        tenant=tenant,
-        name=terms.source,
-        defaults={"kind": SignalSource.Kind.WEBHOOK, "venue": VENUE},
+def _strategy(
+    tenant: Tenant, terms: DemoStrategy, leader_keys: PaperAccount | None, actor: User
+) -> None:
+    kind = SignalSource.Kind.WEBHOOK if leader_keys is None else SignalSource.Kind.LEADER
+    source, is_new = SignalSource.objects.get_or_create(
+        tenant=tenant, name=terms.source, defaults={"kind": kind, "venue": VENUE}
     )
+    if is_new and leader_keys is not None:
+        leader_key_store(
+            leader=Leader.objects.create(tenant=tenant, source=source),
+            api_key=leader_keys.api_key,
+            api_secret=leader_keys.secret_key,
+            passphrase=leader_keys.passphrase,
+            actor=actor,
+        )
     Strategy.objects.get_or_create(
         tenant=tenant,
         name=terms.name,
@@ -261,8 +287,9 @@ def _partner(tenant: Tenant, files: DemoFiles, actor: User) -> None:
         write_private(files.api_token, created.token)
 
 
-def _leader_file(files: DemoFiles, actor: User) -> None:
-    """The leader's sources and their secrets, which can be read only when they are made."""
+def _leader_file(files: DemoFiles, keys: dict[str, PaperAccount], actor: User) -> None:
+    """The leaders' sources and their secrets, which can be read only when they are made; of a
+    leader with an account its keys instead."""
     if files.leader.exists():
         return
     sources = []
@@ -270,6 +297,13 @@ def _leader_file(files: DemoFiles, actor: User) -> None:
         tenant = Tenant.objects.get(slug=terms.firm)
         with tenant_scope(tenant.pk):
             source = SignalSource.objects.for_tenant(tenant).get(name=terms.source)
+            if source.kind == SignalSource.Kind.LEADER:
+                account = keys[terms.account_label].spec()
+                names = ("apiKey", "secretKey", "passphrase")
+                sources.append(
+                    {"strategy": terms.name, "keys": {name: account[name] for name in names}}
+                )
+                continue
             secret = source_rotate_secret(source=source, actor=actor)
         sources.append({"strategy": terms.name, "source_id": source.pk, "secret": secret})
     write_private(files.leader, json.dumps(sources, indent=1))

@@ -7,6 +7,7 @@ from typing import Any
 from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
+from config.log_redaction import redact_tokens
 from config.settings.env import Env
 from config.settings.unfold import UNFOLD  # noqa: F401  (the operator console)
 from customers import schedule as customers_schedule
@@ -126,6 +127,7 @@ def database_from(url: str) -> dict[str, Any]:
     """Django's database entry for a URL, with the options each backend needs here."""
     entry = env.db_config(url)
     if entry["ENGINE"].endswith("sqlite3"):
+        entry["ENGINE"] = "customers.sqlite3"
         entry["OPTIONS"] = {**SQLITE_OPTIONS, **entry.get("OPTIONS", {})}
     elif entry["ENGINE"].endswith("mysql"):
         entry["OPTIONS"] = {
@@ -144,6 +146,7 @@ QUEUES = ("signals", "orders", "sync", "accounts", "notify", "default")
 CANARY_SECONDS = env.number("CANARY_SECONDS", default=10)
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
+    "signals_app.tasks.leader_check": {"queue": "accounts"},
     "signals_app.*": {"queue": "signals"},
     "trading.tasks.signal_dispatch": {"queue": "signals"},
     "trading.tasks.signal_settle": {"queue": "sync"},
@@ -151,9 +154,13 @@ CELERY_TASK_ROUTES = {
     "trading.tasks.shard_*": {"queue": "orders"},
     "trading.tasks.orders_submit": {"queue": "orders"},
     "trading.tasks.orders_check": {"queue": "sync"},
-    # Of all accounts, and a venue may hang: 9 is the lowest priority, the check of a new key goes
-    # before it.
+    "trading.tasks.stops_sweep": {"queue": "signals"},
+    "trading.tasks.stops_*": {"queue": "sync"},
+    # Of all accounts, and a venue may hang: 9 is the lowest priority, the check of a new key and
+    # what a stream missed go before it.
+    "trading.tasks.accounts_refresh": {"queue": "accounts", "priority": 9},
     "trading.tasks.accounts_reread": {"queue": "accounts", "priority": 9},
+    "trading.tasks.accounts_orders_reread": {"queue": "accounts", "priority": 9},
     "trading.tasks.account*": {"queue": "accounts"},
     "notifications.*": {"queue": "notify"},
 }
@@ -162,6 +169,8 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Else Celery closes them before and after each task; config.celery looks after them.
+CELERY_DB_REUSE_MAX = 1_000_000
 CELERY_WORKER_CONSUMER = "config.broker:SteadyConsumer"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever
@@ -226,6 +235,12 @@ def channel_layer_from(redis_url: str) -> dict[str, Any]:
 FANOUT_WORKERS = max(env.number("FANOUT_WORKERS", default=2), 1)
 LOOKUP_WORKERS = max(env.number("LOOKUP_WORKERS", default=2), 1)
 ACCOUNT_WORKERS = max(env.number("ACCOUNT_WORKERS", default=2), 1)
+
+# Private streams (docs/streams.md): into so many parts the accounts are cut that streamers share.
+# Never changed while streamers run: two of them would each have an account.
+STREAM_SHARDS = max(env.number("STREAM_SHARDS", default=64), 1)
+# What a venue takes of one address; streamers of a host share it.
+STREAM_CONNECTS_A_SECOND = max(env.number("STREAM_CONNECTS_A_SECOND", default=3), 1)
 
 # --- failpoints ---------------------------------------------------------------------------
 
@@ -320,6 +335,7 @@ WHITENOISE_USE_FINDERS = True
 
 # --- logs ---------------------------------------------------------------------------------
 
+redact_tokens()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -11,7 +11,10 @@ _MISSING = object()
 
 
 class Env:
-    """Reads variables; what has no default and is not set stops the start with its name."""
+    """Reads variables; what has no default and is not set stops the start with its name.
+
+    A variable that is set to nothing counts as not set: `DATABASE_URL= make demo`.
+    """
 
     def text(self, name: str, *, default: str | object = _MISSING) -> str:
         file_name = os.environ.get(f"{name}_FILE")
@@ -20,8 +23,8 @@ class Env:
             if not path.is_file():
                 raise ImproperlyConfigured(f"{name}_FILE points to {path}, which is not a file.")
             return path.read_text(encoding="utf-8").strip()
-        value = os.environ.get(name, default)
-        if value is _MISSING or value is None:
+        value = os.environ.get(name, "").strip() or default
+        if value is _MISSING:
             raise ImproperlyConfigured(f"Set the environment variable {name} (or {name}_FILE).")
         return str(value)
 
@@ -29,7 +32,7 @@ class Env:
         value = self.text(name, default="yes" if default else "no").strip().lower()
         if value in {"1", "yes", "true", "on"}:
             return True
-        if value in {"0", "no", "false", "off", ""}:
+        if value in {"0", "no", "false", "off"}:
             return False
         raise ImproperlyConfigured(f"{name} must be yes or no, not {value!r}.")
 

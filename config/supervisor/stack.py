@@ -135,7 +135,7 @@ def stack(options: StackOptions) -> list[ChildSpec]:
             argv=(
                 *(sys.executable, "-m", "uvicorn", "config.asgi:application"),
                 *("--host", options.host, "--port", str(options.port)),
-                *("--ws", "websockets", "--lifespan", "off", "--no-access-log"),
+                *("--ws", "websockets-sansio", "--lifespan", "off", "--no-access-log"),
                 # Open WebSockets would otherwise hold the shutdown for ever.
                 *("--timeout-graceful-shutdown", "3"),
             ),

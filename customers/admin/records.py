@@ -1,15 +1,18 @@
-"""What the platform keeps of itself: events, the audit log."""
+"""What the platform keeps of itself: events, the audit log, the state of streams."""
 
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from customers.admin_base import LedgerAdmin
 from customers.admin_json import pretty_json
-from customers.models import AuditEntry, Event
+from customers.models import AuditEntry, Event, StreamState
+from customers.selectors.streams import NO_STREAM, StreamView, with_holding
 
 
 @admin.register(Event)
@@ -42,3 +45,28 @@ class AuditEntryAdmin(LedgerAdmin[AuditEntry]):
     @display(description=_("details"))
     def details_text(self, entry: AuditEntry) -> str:
         return pretty_json(entry.details)
+
+
+@admin.register(StreamState)
+class StreamStateAdmin(LedgerAdmin[StreamState]):
+    list_display = ["kind", "subject_id", "state_label", "since", "trouble", "detail"]
+    list_filter = [("state", ChoicesDropdownFilter), "kind"]
+    search_fields = ["=subject_id", "trouble__startswith"]
+    ordering = ["-changed_at"]
+    fields = [
+        "kind", "subject_id", "state_label", "since", "trouble", "detail", "connection_id", "lease",
+        "changed_at",
+    ]  # fmt: skip
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StreamState]:
+        return with_holding(super().get_queryset(request))
+
+    @display(
+        description=_("state"),
+        ordering="state",
+        label={"live": "success", "stale": "warning", "lost": "warning", "refused": "danger"},
+    )
+    def state_label(self, row: StreamState) -> tuple[str, str]:
+        believed = row.state if getattr(row, "is_held", False) else NO_STREAM.state
+        return believed, StreamView(believed).label

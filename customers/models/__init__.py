@@ -2,6 +2,7 @@ from customers.models.accounts import Credential, EncryptionCanary, ExchangeAcco
 from customers.models.api_keys import ApiKey, IdempotencyRecord
 from customers.models.base import TenantModel
 from customers.models.events import AudienceCounter, AuditEntry, Event, Lease
+from customers.models.keys import VenueKey
 from customers.models.login_failures import LoginFailure
 from customers.models.people import (
     Customer,
@@ -11,6 +12,7 @@ from customers.models.people import (
     Tenant,
     User,
 )
+from customers.models.streams import StreamState
 
 __all__ = [
     "ApiKey",
@@ -27,7 +29,9 @@ __all__ = [
     "LoginFailure",
     "Membership",
     "Partner",
+    "StreamState",
     "Tenant",
     "TenantModel",
     "User",
+    "VenueKey",
 ]

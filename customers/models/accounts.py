@@ -3,6 +3,7 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.fields import AmountField, SecretField, SecretsMixin
 from customers.models.base import TenantModel
+from customers.models.keys import VenueKey
 from customers.models.people import Customer
 
 
@@ -41,6 +42,11 @@ class ExchangeAccount(TenantModel):
         choices=PositionMode.choices,
         default=PositionMode.NET,
     )
+    takes_contracts = models.BooleanField(
+        _("takes contracts"),
+        default=True,
+        help_text=_("Its account mode at the exchange is not for spot alone."),
+    )
     margin_mode = models.CharField(
         _("margin mode"), max_length=12, choices=MarginMode.choices, default=MarginMode.CROSS
     )
@@ -66,6 +72,12 @@ class ExchangeAccount(TenantModel):
     failed_reads = models.PositiveSmallIntegerField(
         _("failed reads"), default=0, help_text=_("In a row; they make the next one come later.")
     )
+    reconciled_at = models.DateTimeField(
+        _("reconciled at"),
+        null=True,
+        blank=True,
+        help_text=_("When our books last agreed with the exchange; old ones stop entries."),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -81,38 +93,12 @@ class ExchangeAccount(TenantModel):
         return self.label
 
 
-class Credential(SecretsMixin, TenantModel):
-    """Keys of an exchange account; loaded only where a request is signed.
-
-    An account has at most one row of each status: a new key waits UNCHECKED, beside the ACTIVE
-    one, until a worker's check has passed; of a REFUSED one the secrets are gone and the reason
-    is left. No query joins it. `api_key_fingerprint` is keyed, so that a key can be recognised
-    without being stored readably.
-    """
-
-    class Status(models.TextChoices):
-        UNCHECKED = "unchecked", _("not checked yet")
-        ACTIVE = "active", _("in use")
-        REFUSED = "refused", _("refused and deleted")
+class Credential(VenueKey):
+    """Keys of an exchange account."""
 
     account = models.ForeignKey(
         ExchangeAccount, on_delete=models.CASCADE, related_name="+", verbose_name=_("account")
     )
-    status = models.CharField(
-        _("status"), max_length=12, choices=Status.choices, default=Status.UNCHECKED
-    )
-    api_key = SecretField(_("API key"))
-    api_secret = SecretField(_("API secret"))
-    passphrase = SecretField(_("passphrase"), blank=True)
-    api_key_fingerprint = models.CharField(  # noqa: DJ001  (unique where there is one)
-        max_length=64, null=True, editable=False
-    )
-    problem_code = models.CharField(_("problem"), max_length=48, blank=True)
-    problem_params = models.JSONField(_("problem's numbers"), default=dict, blank=True)
-    permissions = models.JSONField(_("permissions"), default=list, blank=True)
-    ip_restricted = models.BooleanField(_("restricted to our addresses"), null=True, blank=True)
-    checked_at = models.DateTimeField(_("checked at"), null=True, blank=True)
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("credential")

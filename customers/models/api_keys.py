@@ -12,6 +12,7 @@ class ApiKey(TenantModel):
     class Scope(models.TextChoices):
         READ = "read", _("read")
         SIGNALS_WRITE = "signals:write", _("send signals")
+        COPIES_WRITE = "copies:write", _("change copy settings")
 
     partner = models.ForeignKey(
         Partner,

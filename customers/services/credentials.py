@@ -167,9 +167,7 @@ def credential_refuse(
             return False
         fingerprint = found.api_key_fingerprint
         found.status = Status.REFUSED
-        for secret in ("api_key", "api_secret", "passphrase"):
-            setattr(found, secret, "")
-        found.api_key_fingerprint = None  # it may be typed again once it was put right
+        found.forget_secrets()
         found.permissions = sorted(permissions)
         found.ip_restricted = ip_restricted
         found.checked_at = timezone.now()

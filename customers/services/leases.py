@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.db.models import Q
@@ -54,6 +55,39 @@ def lease_renew(*, name: str, holder: str, lifetime: timedelta) -> None:
     )
     if changed != 1:
         raise LeaseLostError(name)
+
+
+def leases_renew(*, names: Collection[str], holder: str, lifetime: timedelta) -> set[str]:
+    """Prolong those of these leases that are still ours, in one statement; returns their names."""
+    if not names:
+        return set()
+    mine = Lease.objects.filter(name__in=list(names), holder=holder)
+    if mine.update(expires_at=timezone.now() + lifetime) == len(names):
+        return set(names)
+    return set(mine.values_list("name", flat=True))
+
+
+def leases_acquire(*, names: Collection[str], holder: str, lifetime: timedelta) -> set[str]:
+    """Take those of these leases that are free or expired, or ours; returns what is ours now."""
+    if not names:
+        return set()
+    now = timezone.now()
+    wanted = Lease.objects.filter(name__in=list(names))
+    missing = set(names) - set(wanted.values_list("name", flat=True))
+    Lease.objects.bulk_create(
+        [Lease(name=name, holder="", expires_at=now) for name in missing], ignore_conflicts=True
+    )
+    free = Q(holder="") | Q(holder=holder) | Q(expires_at__lte=now)
+    wanted.filter(free).update(holder=holder, expires_at=now + lifetime)
+    return set(wanted.filter(holder=holder).values_list("name", flat=True))
+
+
+def leases_release(*, names: Collection[str], holder: str) -> None:
+    """Give these back at once."""
+    if names:
+        Lease.objects.filter(name__in=list(names), holder=holder).update(
+            holder="", expires_at=timezone.now()
+        )
 
 
 def lease_release(*, name: str, holder: str) -> None:

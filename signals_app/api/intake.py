@@ -14,10 +14,12 @@ from customers.api.errors import ApiError
 from customers.api.idempotency import answer_once, idempotency_key
 from customers.api.views import ScopedView
 from customers.models import ApiKey
+from customers.turns import ahead_of_others
 from signals_app.domain.canonical import MAX_BODY_BYTES, canonical_from_json
 from signals_app.domain.errors import FormatCode, SignalFormatError
 from signals_app.domain.exact_json import load_json
 from signals_app.models import SignalSource
+from signals_app.services.price_checks import signal_price_check
 from signals_app.services.signals import SignalRefusedError, signal_accept
 
 _EXTERNAL_ID = re.compile(r"[\x21-\x7e]{1,128}")
@@ -31,13 +33,14 @@ class SignalIntake(ScopedView):
         key = idempotency_key(request)
         body = _raw_body(request._request)
         api_key = self.api_key
-        return answer_once(
-            api_key=api_key,
-            key=key,
-            request=b"POST signals\n" + body,
-            status=202,
-            work=lambda: _accept(api_key, key, body),
-        )
+        with ahead_of_others():
+            return answer_once(
+                api_key=api_key,
+                key=key,
+                request=b"POST signals\n" + body,
+                status=202,
+                work=lambda: _accept(api_key, key, body),
+            )
 
 
 def _accept(api_key: ApiKey, key: str, body: bytes) -> dict[str, Any]:
@@ -50,6 +53,7 @@ def _accept(api_key: ApiKey, key: str, body: bytes) -> dict[str, Any]:
         except SignalFormatError as error:
             path = f"signal.{error.field}" if error.field else "signal"
             raise SignalFormatError(error.code, error.message, path) from error
+        signal_price_check(source, canonical)
         signal, _ = signal_accept(
             source=source,
             canonical=canonical,

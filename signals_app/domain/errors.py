@@ -19,6 +19,8 @@ class FormatCode(StrEnum):
     NOT_FINITE = "not_finite"
     NOT_POSITIVE = "not_positive"
     OUT_OF_RANGE = "out_of_range"
+    BAD_RANGE = "bad_range"
+    BAD_TARGETS = "bad_targets"
     WRONG_SIDE_OF_PRICE = "wrong_side_of_price"
     BAD_TIME = "bad_time"
     IN_THE_FUTURE = "in_the_future"

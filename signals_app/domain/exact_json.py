@@ -13,22 +13,40 @@ from typing import Any
 
 from signals_app.domain.errors import FormatCode, SignalFormatError
 
+_SURROGATE = b"\\ud"
+
 
 def load_json(body: bytes) -> Any:
     """The document in `body` (UTF-8). Raises SignalFormatError."""
     try:
-        return json.loads(
+        document = json.loads(
             body.decode("utf-8"),
             parse_float=_number,
             parse_int=_number,
             parse_constant=Decimal,
             object_pairs_hook=_object,
         )
+        if _SURROGATE in body.lower():
+            _check_text(document)
+        return document
     except RecursionError:
         problem = "it is nested too deeply"
     except ValueError as error:  # bad UTF-8 as well as bad JSON
         problem = str(error)
     raise SignalFormatError(FormatCode.INVALID_JSON, f"The body is not JSON: {problem}.")
+
+
+def _check_text(document: Any) -> None:
+    """Half a character, which JSON can escape, is no text: nothing could store it. ValueError."""
+    if isinstance(document, str):
+        document.encode()
+    elif isinstance(document, dict):
+        for key, value in document.items():
+            _check_text(key)
+            _check_text(value)
+    elif isinstance(document, list):
+        for value in document:
+            _check_text(value)
 
 
 def _number(digits: str) -> Decimal:

@@ -20,6 +20,11 @@ class Signal(TenantModel):
         CLOSE = "close", _("close")
         FLIP = "flip", _("flip")
         SET_TARGET = "set_target", _("set target")
+        CANCEL = "cancel", _("order cancelled")
+        LEVERAGE = "leverage", _("leverage changed")
+        MARGIN = "margin", _("margin changed")
+        STOPS = "stops", _("stops changed")
+        TRANSFER = "transfer", _("transfer")
 
     class Side(models.TextChoices):
         LONG = "long", _("long")
@@ -36,6 +41,10 @@ class Signal(TenantModel):
         EQUITY_FRACTION = "equity_fraction", _("fraction of the leader's equity")
         POSITION_FRACTION = "position_fraction", _("fraction of the position")
 
+    class MarginMode(models.TextChoices):
+        CROSS = "cross", _("cross")
+        ISOLATED = "isolated", _("isolated")
+
     class Status(models.TextChoices):
         RECEIVED = "received", _("received")
         PLANNING = "planning", _("planning")
@@ -49,12 +58,18 @@ class Signal(TenantModel):
     external_id_hash = models.CharField(max_length=64, editable=False)
     body_hash = models.CharField(max_length=64, editable=False, blank=True)
     action = models.CharField(_("action"), max_length=12, choices=Action.choices)
-    symbol = models.CharField(_("symbol"), max_length=48)
+    symbol = models.CharField(_("symbol"), max_length=48, blank=True)
     side = models.CharField(_("side"), max_length=8, choices=Side.choices, blank=True)
     order_type = models.CharField(
         _("order type"), max_length=8, choices=OrderType.choices, default=OrderType.MARKET
     )
     price = AmountField(_("price"), null=True, blank=True)
+    worst_price = AmountField(
+        _("worst price"),
+        null=True,
+        blank=True,
+        help_text=_("Followers enter at once and no worse than this, or not at all."),
+    )
     size = AmountField(_("size"), null=True, blank=True)
     size_basis = models.CharField(
         _("size basis"), max_length=20, choices=SizeBasis.choices, blank=True
@@ -63,6 +78,31 @@ class Signal(TenantModel):
     leverage = AmountField(_("leverage"), null=True, blank=True)
     stop_loss = AmountField(_("stop loss"), null=True, blank=True)
     take_profit = AmountField(_("take profit"), null=True, blank=True)
+    entry_low = AmountField(_("entry from"), null=True, blank=True)
+    entry_high = AmountField(_("entry up to"), null=True, blank=True)
+    targets = models.JSONField(_("targets"), default=list, blank=True)
+    sequence = models.PositiveBigIntegerField(_("sequence number"), null=True, blank=True)
+    margin_mode = models.CharField(
+        _("margin mode"), max_length=8, choices=MarginMode.choices, blank=True
+    )
+    leader_position_before = AmountField(_("leader's position before"), null=True, blank=True)
+    leader_position_after = AmountField(_("leader's position after"), null=True, blank=True)
+    amends = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="amended_by",
+        verbose_name=_("amends"),
+        help_text=_("The signal whose resting orders this one replaces or cancels."),
+    )
+    skip_code = models.CharField(
+        _("not followed"),
+        max_length=48,
+        blank=True,
+        help_text=_("Why nobody follows it: it is only shown."),
+    )
+    skip_params = models.JSONField(_("its numbers"), default=dict, blank=True)
     emitted_at = models.DateTimeField(_("emitted at"))
     received_at = models.DateTimeField(_("received at"))
     expires_at = models.DateTimeField(_("expires at"))
@@ -88,3 +128,12 @@ class Signal(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.get_action_display()} {self.symbol} · {self.id[-8:]}"
+
+    @property
+    def is_chase(self) -> bool:
+        """The leader's resting order was filled: what followers lack of it is entered at once."""
+        return (
+            self.amends_id is not None
+            and self.action != self.Action.CANCEL
+            and self.order_type == self.OrderType.MARKET
+        )

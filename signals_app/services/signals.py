@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 
@@ -12,23 +15,51 @@ from customers.failpoints import failpoint
 from customers.models import Tenant
 from customers.services.events import EventDraft, events_record, staff_audience
 from customers.tenancy import tenant_scope
-from signals_app.domain.canonical import CanonicalSignal
+from signals_app.domain.canonical import (
+    EXIT_ACTIONS,
+    LEADER_EVENTS,
+    Action,
+    CanonicalSignal,
+    canonical_to_json,
+)
+from signals_app.domain.flips import exit_of_flip
+from signals_app.domain.leaders.catching_up import NotFollowed
 from signals_app.models import Signal, SignalSource
+from signals_app.problem_texts import problem_text
+from signals_app.services.sequences import sequence_note
 from signals_app.signals import signal_accepted
 from venues.markets import known_symbols
 
 MAX_EXTERNAL_ID_LENGTH = 128
+RATE_LIMITED = "rate_limited"
 
 
 class SignalRefusedError(Exception):
     """A well-formed signal that is not taken. `code` is for machines, `status` is HTTP's."""
 
-    def __init__(self, code: str, message: str, *, status: int, field: str = "") -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int,
+        field: str = "",
+        params: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
+        self.params = dict(params or {"field": field, "message": message})
         self.code = code
         self.message = message
         self.status = status
         self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Why a signal is shown and not followed: a code of signals_app.skip_texts, and its numbers."""
+
+    code: NotFollowed
+    params: Mapping[str, str] = field(default_factory=dict)
 
 
 def signal_accept(
@@ -38,25 +69,49 @@ def signal_accept(
     external_id: str,
     raw_payload: str,
     received_at: datetime,
+    skip: Skip | None = None,
+    amends: Signal | None = None,
+    worst_price: Decimal | None = None,
 ) -> tuple[Signal, bool]:
     """Store a signal once per source and external id; (the signal, whether it is new).
+
+    With `skip` it is only shown, with that reason: nobody follows it.
+    `amends`: the signal whose resting orders it replaces or cancels. `worst_price`: followers
+    enter at once and no worse, or not at all. Of a flip beyond the source's limit of entries the
+    close is taken.
 
     The same external id with the same `raw_payload` gives the stored signal again and does
     nothing; with another payload, or when the source takes none, SignalRefusedError is raised.
     Runs in the source's tenant scope by itself, and joins a surrounding transaction, so that a
     caller can commit its cursor with it.
     """
-    signal = _row(source, canonical, external_id, raw_payload, received_at)
+    signal = signal_draft(source, canonical, external_id, raw_payload, received_at)
+    signal.amends, signal.worst_price = amends, worst_price
+    if skip is not None:
+        signal.skip_code, signal.skip_params = skip.code, dict(skip.params)
+        signal.status, signal.done_at = Signal.Status.DONE, received_at
     with tenant_scope(source.tenant_id):
         try:
             _check_source(source)
-            _check_symbol(source, canonical.symbol)
-        except SignalRefusedError:
+            if canonical.symbol:
+                _check_symbol(source, canonical.symbol)
+            if skip is None and amends is None:  # what rests must not be left behind
+                _check_rate(source, canonical, received_at)
+        except SignalRefusedError as refused:
             # What was taken before a pause is still answered as taken.
             stored = _stored(signal)
-            if stored is None or stored.body_hash != signal.body_hash:
+            if stored is not None and stored.body_hash == signal.body_hash:
+                return stored, False
+            if refused.code != RATE_LIMITED or canonical.action is not Action.FLIP:
                 raise
-            return stored, False
+            # The limit is for entries: what the flip closes is closed.
+            return signal_accept(
+                source=source,
+                canonical=exit_of_flip(canonical),
+                external_id=external_id,
+                raw_payload=raw_payload,
+                received_at=received_at,
+            )
         # Two deliveries that wait for a third which rolls back can deadlock in InnoDB.
         return retry_on_deadlock(lambda: _store_once(signal))
 
@@ -67,7 +122,8 @@ def _check_source(source: SignalSource) -> None:
             "tenant_suspended", "The operator of this source is suspended.", status=403
         )
     if source.status != SignalSource.Status.ACTIVE:
-        reason = f": {source.paused_reason}" if source.paused_reason else "."
+        text = source.paused_reason or problem_text(source.paused_code, source.paused_params)
+        reason = f": {text}" if text else "."
         raise SignalRefusedError("source_paused", f"This source is paused{reason}", status=403)
 
 
@@ -82,6 +138,22 @@ def _check_symbol(source: SignalSource, symbol: str) -> None:
         )
 
 
+def _check_rate(source: SignalSource, canonical: CanonicalSignal, received_at: datetime) -> None:
+    limit = source.entries_per_minute
+    if limit is None or canonical.action in EXIT_ACTIONS or canonical.action in LEADER_EVENTS:
+        return
+    recent = Signal.objects.for_tenant(source.tenant_id).filter(
+        source_id=source.pk, received_at__gt=received_at - timedelta(minutes=1), skip_code=""
+    )
+    if recent.exclude(action__in=[*EXIT_ACTIONS, *LEADER_EVENTS]).count() >= limit:
+        raise SignalRefusedError(
+            RATE_LIMITED,
+            f"The source takes {limit} entries a minute.",
+            status=429,
+            params={"limit": str(limit)},
+        )
+
+
 def _store_once(signal: Signal) -> tuple[Signal, bool]:
     try:
         # The unique key decides between concurrent deliveries; asking first would decide nothing.
@@ -89,7 +161,10 @@ def _store_once(signal: Signal) -> tuple[Signal, bool]:
         with transaction.atomic():
             signal.save(force_insert=True)
             events_record([_accepted_event(signal)])
-            signal_accepted.send(sender=Signal, trading_signal=signal)
+            if signal.sequence is not None:
+                sequence_note(signal)
+            if not signal.skip_code:
+                signal_accepted.send(sender=Signal, trading_signal=signal)
             failpoint("signal.before_commit")
     except IntegrityError:
         stored = _stored(signal)
@@ -115,13 +190,14 @@ def _stored(signal: Signal) -> Signal | None:
     return found
 
 
-def _row(
+def signal_draft(
     source: SignalSource,
     canonical: CanonicalSignal,
     external_id: str,
     raw_payload: str,
     received_at: datetime,
 ) -> Signal:
+    """The signal as it would be stored; nothing is."""
     if not 0 < len(external_id) <= MAX_EXTERNAL_ID_LENGTH:
         raise ValueError(f"An external id has 1 to {MAX_EXTERNAL_ID_LENGTH} characters.")
     # The operator's lifetime is a limit; the sender may only ask for less.
@@ -145,6 +221,13 @@ def _row(
         leverage=canonical.leverage,
         stop_loss=canonical.stop_loss,
         take_profit=canonical.take_profit,
+        margin_mode=canonical.margin_mode.value if canonical.margin_mode else "",
+        entry_low=canonical.entry_low,
+        entry_high=canonical.entry_high,
+        targets=canonical_to_json(canonical).get("targets", []),
+        sequence=canonical.sequence,
+        leader_position_before=canonical.leader_position_before,
+        leader_position_after=canonical.leader_position_after,
         emitted_at=canonical.emitted_at,
         received_at=received_at,
         expires_at=expires_at,

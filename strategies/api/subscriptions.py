@@ -1,6 +1,35 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from customers.api.errors import ApiError
 from customers.api.filters import RowFilterSet, id_filter, word_filter
 from customers.api.views import RowSerializer, TenantReadViewSet
+from customers.models import ApiKey
+from strategies.domain.settings import (
+    SPECS,
+    Effective,
+    SettingProblem,
+    layer_problems,
+    value_to_json,
+)
 from strategies.models import Subscription
+from strategies.selectors.settings import settings_content, subscription_settings
+from strategies.services.settings import (
+    SettingsChangedMeanwhileError,
+    SettingsRefusedError,
+    settings_change,
+)
+from strategies.setting_texts import problem_text
 
 
 class SubscriptionOutput(RowSerializer):
@@ -33,9 +62,104 @@ class SubscriptionFilters(RowFilterSet):
         fields: list[str] = []
 
 
+class SettingsInput(serializers.Serializer):
+    """All that the copy itself states: what is left out is stated no more."""
+
+    version = serializers.IntegerField(help_text="The one that was read, so that none is lost.")
+    values = serializers.DictField(default=dict)
+    symbols = serializers.DictField(
+        child=serializers.DictField(), default=dict, help_text="Exceptions for single symbols."
+    )
+
+
+class InForceOutput(serializers.Serializer):
+    value = serializers.JSONField()
+    origins = serializers.ListField(
+        child=serializers.CharField(), help_text="The levels that it came from."
+    )
+
+
+class SettingsOutput(serializers.Serializer):
+    version = serializers.IntegerField()
+    stated = serializers.JSONField(help_text="What the copy itself states.")
+    in_force = serializers.DictField(child=InForceOutput())
+
+
+_SYMBOL = OpenApiParameter(
+    "symbol", OpenApiTypes.STR, description="With its exceptions for this symbol."
+)
+
+
 class SubscriptionViewSet(TenantReadViewSet):
     """Which account follows which strategy, with its copy settings."""
+
+    required_scopes = {"GET": ApiKey.Scope.READ, "PUT": ApiKey.Scope.COPIES_WRITE}
 
     queryset = Subscription.objects.none()
     serializer_class = SubscriptionOutput
     filterset_class = SubscriptionFilters
+
+    @extend_schema(parameters=[_SYMBOL], responses=SettingsOutput, filters=False)
+    @action(detail=True, methods=["get"], url_path="settings", pagination_class=None)
+    def copy_settings(self, request: Request, **kwargs: str) -> Response:
+        """Every setting in force, and the level it came from."""
+        return Response(_document(self.get_object(), _symbol(request)))
+
+    @extend_schema(parameters=[_SYMBOL], request=SettingsInput, responses=SettingsOutput)
+    @copy_settings.mapping.put
+    def change_copy_settings(self, request: Request, **kwargs: str) -> Response:
+        """Replace what the copy states. Open positions are not touched."""
+        subscription = self.get_object()
+        if subscription.status == Subscription.Status.STOPPED:
+            raise ApiError(409, "stopped", "This copy was stopped.")
+        body = SettingsInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        content = {name: body.validated_data[name] for name in ("values", "symbols")}
+        try:
+            changed = settings_change(
+                row=subscription,
+                content=content,
+                actor=None,
+                version=body.validated_data["version"],
+                ip_address=request.META.get("REMOTE_ADDR") or None,
+            )
+        except SettingsRefusedError as refused:
+            raise ValidationError(_messages(refused.problems)) from refused
+        except SettingsChangedMeanwhileError as error:
+            raise ApiError(
+                409,
+                "changed_meanwhile",
+                "The settings were changed since you read them.",
+                "version",
+            ) from error
+        return Response(_document(changed, _symbol(request)))
+
+
+def _symbol(request: Request) -> str:
+    symbol = request.query_params.get("symbol", "")
+    if symbol and layer_problems({"symbols": {symbol: {}}}):
+        raise ApiError(400, "bad_symbol", "This is not a symbol like BTC/USDT:USDT.", "symbol")
+    return symbol
+
+
+def _document(subscription: Any, symbol: str) -> dict[str, Any]:
+    found: Effective = subscription_settings(subscription, symbol)
+    return {
+        "version": subscription.settings_version,
+        "stated": settings_content(subscription),
+        "in_force": {
+            name: {
+                "value": value_to_json(spec, getattr(found.settings, name)),
+                "origins": [origin.level.name.lower() for origin in found.origin(name)],
+            }
+            for name, spec in SPECS.items()
+        },
+    }
+
+
+def _messages(problems: Sequence[SettingProblem]) -> dict[str, list[str]]:
+    messages: dict[str, list[str]] = {}
+    for problem in problems:
+        name = f"symbols.{problem.symbol}.{problem.name}" if problem.symbol else problem.name
+        messages.setdefault(name, []).append(problem_text(problem))
+    return messages

@@ -1,4 +1,19 @@
+from strategies.models.settings import (
+    CustomerSettings,
+    PlatformSettings,
+    SettingsVersion,
+    StatedSettings,
+    TenantSettings,
+)
 from strategies.models.strategies import Strategy
 from strategies.models.subscriptions import Subscription
 
-__all__ = ["Strategy", "Subscription"]
+__all__ = [
+    "CustomerSettings",
+    "PlatformSettings",
+    "SettingsVersion",
+    "StatedSettings",
+    "Strategy",
+    "Subscription",
+    "TenantSettings",
+]

@@ -6,9 +6,10 @@ from django.utils.translation import gettext_lazy as _
 from customers.fields import AmountField
 from customers.models import TenantModel
 from signals_app.models import SignalSource
+from strategies.models.settings import StatedSettings
 
 
-class Strategy(TenantModel):
+class Strategy(TenantModel, StatedSettings):
     """What customers can follow: a source plus terms."""
 
     class Status(models.TextChoices):
@@ -30,6 +31,12 @@ class Strategy(TenantModel):
         default=list,
         blank=True,
         help_text=_("Only these symbols are copied; empty means all."),
+    )
+    binding_settings = models.JSONField(
+        _("binding settings"),
+        default=list,
+        blank=True,
+        help_text=_("Names of copy settings that followers cannot change."),
     )
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.ACTIVE

@@ -5,21 +5,32 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.fields import AmountField
 from customers.models import Customer, ExchangeAccount, TenantModel
+from strategies.models.settings import StatedSettings
 from strategies.models.strategies import Strategy
 
 
-class Subscription(TenantModel):
+class Subscription(TenantModel, StatedSettings):
     """One exchange account following one strategy, with the client's copy settings."""
 
     class SizingMode(models.TextChoices):
         FIXED_AMOUNT = "fixed_amount", _("fixed amount per order")
         LEADER_RATIO = "leader_ratio", _("ratio of the leader's size")
         EQUITY_PROPORTIONAL = "equity_proportional", _("in proportion to equity")
+        FIXED_RISK = "fixed_risk", _("fixed risk at the stop")
 
     class Status(models.TextChoices):
         ACTIVE = "active", _("active")
         PAUSED = "paused", _("paused: exits only")
+        ENDING = "ending", _("ending: until its positions are closed")
         STOPPED = "stopped", _("stopped")
+
+    class EndCode(models.TextChoices):
+        """Why a copy ends, or has ended."""
+
+        CLIENT = "client", _("by the client")
+        OPERATOR = "operator", _("by staff")
+        LOSS_LIMIT = "loss_limit", _("its loss limit was reached")
+        EQUITY_FALL = "equity_fall", _("its equity fell too far")
 
     customer_path = "customer_id"
 
@@ -59,6 +70,21 @@ class Subscription(TenantModel):
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.ACTIVE
     )
+    closes_positions = models.BooleanField(
+        default=False, help_text="While it ends: by us, not by the exits of the strategy."
+    )
+    end_code = models.CharField(
+        _("ended"), max_length=16, choices=EndCode.choices, blank=True, editable=False
+    )
+    end_params = models.JSONField(default=dict, blank=True, editable=False)
+    equity_base = AmountField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="What the account was worth in dollars when the copy began, without what was "
+        "moved in or out on that day: with all that was moved since, the fall is from there.",
+    )
+    equity_base_day = models.DateField(null=True, blank=True, editable=False)
     live_key = models.CharField(  # noqa: DJ001  (MySQL has no conditional unique keys)
         max_length=60,
         null=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,9 @@ class Caller:
 
     def get(self, path: str):
         return self("GET", path)
+
+    def put(self, path: str, body: Any):
+        return self("PUT", path, json.dumps(body).encode())
 
     def ids(self, path: str) -> set[str]:
         answer = self.get(path)

@@ -19,6 +19,8 @@ LIST_ROUTES = {f"api-{route.rstrip('s')}-list": READ for route in LISTS}
 LIST_ROUTES["api-signal-list"] = READ | {"POST"}
 DETAIL_ROUTES = {f"api-{route.rstrip('s')}-detail": READ for route in LISTS}
 DETAIL_ROUTES["api-signal-orders"] = READ
+DETAIL_ROUTES["api-subscription-copy-settings"] = READ | {"PUT"}
+PARTS = {"api-signal-orders": "orders/", "api-subscription-copy-settings": "settings/"}
 PUBLIC_ROUTES = {"api-schema": READ, "api-docs": READ}
 CATCH_ALL = "api-not-found"
 
@@ -51,6 +53,8 @@ def expected(exists: bool, role: str, method: str, *, visible: bool) -> set[int]
         return {401}
     if not exists:
         return {405}
+    if method == "PUT":
+        return {403}  # none of these keys may change copy settings
     if method == "POST":
         return {403} if role == "read_key" else {400}
     return {200} if visible else {404}
@@ -77,7 +81,7 @@ def test_single_rows(scene, name):
     route = route_of(name)
     for world in ("partners", "house", "rivals", "strangers", "nowhere"):
         pk = "0" * 26 if world == "nowhere" else getattr(scene, world).rows[route].pk
-        path = f"/api/v1/{route}/{pk}/" + ("orders/" if name.endswith("-orders") else "")
+        path = f"/api/v1/{route}/{pk}/{PARTS.get(name, '')}"
         for role in ROLES:
             for method in METHODS:
                 answer = getattr(scene, role)(method, path)

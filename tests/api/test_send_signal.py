@@ -225,7 +225,8 @@ def test_a_good_idempotency_key_is_required(scene, headers, code):
         (b'{"source": "x", "source": "y"}', 422, "duplicate_field", "source"),
         (b'{"source": "x", "signal": {}, "external_id": ""}', 422, "out_of_range", "external_id"),
         (b'{"source": "x", "signal": {}}', 404, "unknown_source", "source"),
-        (b'{"source": "\\u0000\\ud800", "signal": {}}', 404, "unknown_source", "source"),
+        (b'{"source": "\\u0000", "signal": {}}', 404, "unknown_source", "source"),
+        (b'{"source": "\\ud800", "signal": {}}', 400, "invalid_json", None),
         (b" " * (MAX_BODY_BYTES + 1), 413, "body_too_large", None),
     ],
 )

@@ -10,7 +10,8 @@ from celery import Celery
 
 from tests.bench.rivals import SYMBOL, ccxt_config
 
-app = Celery("naive", broker=os.environ.get("NAIVE_BROKER", ""))
+# Not the process's own: Tandem's wake-ups would look for their broker here.
+app = Celery("naive", broker=os.environ.get("NAIVE_BROKER", ""), set_as_current=False, fixups=[])
 app.conf.task_ignore_result = True
 app.conf.worker_prefetch_multiplier = 1
 app.conf.task_acks_late = True

@@ -67,6 +67,7 @@ def _write(tenant: Tenant, strategy: Strategy, keys: list[PaperAccount], venue: 
             label=key.label,
             health=ExchangeAccount.Health.HEALTHY,
             synced_at=now,
+            reconciled_at=now,
         )
         for customer, key in zip(customers, keys, strict=True)
     ]

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +47,13 @@ def say(text: str) -> None:
 
 class BenchStack:
     def __init__(
-        self, *, followers: int, state: Path, paper_port: int, matching: str = "ack"
+        self,
+        *,
+        followers: int,
+        state: Path,
+        paper_port: int,
+        matching: str = "ack",
+        journal: Path | None = None,
     ) -> None:
         from config.demo.paper_control import PaperControl
         from config.supervisor.ports import free_port
@@ -55,6 +62,7 @@ class BenchStack:
         self.followers = followers
         self.state = state
         self.matching = matching
+        self.journal = journal
         self.paper_port = paper_port
         self.paper_url = f"http://127.0.0.1:{paper_port}"
         self.token = "t" + secrets.token_hex(8)
@@ -78,21 +86,32 @@ class BenchStack:
             connection.close()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Any]:
-        """All processes, until the block ends; yields their supervisor."""
+    async def running(self, outages: Sequence[Outage] = ()) -> AsyncIterator[Any]:
+        """All processes, until the block ends; yields their supervisor.
+
+        The parts that outages take away are not the supervisor's: it would bring them back.
+        """
         from config.supervisor.supervisor import Supervisor
 
-        supervisor = Supervisor(self._specs(), state_dir=self.state, say=say)
-        await supervisor.start()
+        apart = {outage.name for outage in outages}
+        kept = [spec for spec in self.specs() if spec.name not in apart]
+        supervisor = Supervisor(kept, state_dir=self.state, say=say)
         try:
+            for outage in outages:
+                await outage.end()
+            await supervisor.start()
             yield supervisor
         finally:
             await supervisor.stop()
+            for outage in outages:
+                await outage.begin()
 
-    def _specs(self) -> list[Any]:
+    def specs(self) -> list[Any]:
         from config.supervisor.stack import PaperOptions, StackOptions, stack
 
-        paper = PaperOptions(self.paper_port, self.accounts_file, self.token, feed="static")
+        paper = PaperOptions(
+            self.paper_port, self.accounts_file, self.token, feed="static", state_file=self.journal
+        )
         specs = stack(StackOptions(port=self.web_port, paper=paper))
         return [
             replace(spec, argv=(*spec.argv, "--matching", self.matching))
@@ -101,24 +120,46 @@ class BenchStack:
             for spec in specs
         ]
 
-    def send_signal(self) -> str:
-        """One signed webhook that opens for all followers; the signal's id after the 202."""
+    def send_signal(self, action: str = "open") -> str:
+        """One signed webhook for all followers, an entry or `close`; its id after the 202."""
         from config.demo.webhook import post_signal
 
+        signal = {
+            "action": action,
+            "symbol": "BTC/USDT:USDT",
+            "emitted_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        if action == "open":
+            signal |= {"side": "long", "size": "0.1", "size_basis": "base", "leverage": "5"}
         answer = post_signal(
             url=f"http://127.0.0.1:{self.web_port}/hooks/{self.population.source.pk}/",
             secret=self.population.secret,
             message_id=f"bench-{secrets.token_hex(8)}",
-            signal={
-                "action": "open",
-                "symbol": "BTC/USDT:USDT",
-                "side": "long",
-                "size": "0.1",
-                "size_basis": "base",
-                "leverage": "5",
-                "emitted_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            },
+            signal=signal,
         )
         if answer.status != 202:
             raise SystemExit(f"the webhook answered {answer.status}: {answer.body!r}")
         return str(json.loads(answer.body)["id"])
+
+
+class Outage:
+    """One part of the stack, which a benchmark kills and brings back."""
+
+    def __init__(self, stack: BenchStack, name: str) -> None:
+        from config.supervisor.child import Child
+
+        spec = next(spec for spec in stack.specs() if spec.name == name)
+        log_dir, run_dir = stack.state / "log", stack.state / "run"
+        for directory in (log_dir, run_dir):
+            directory.mkdir(parents=True, exist_ok=True)
+        self.name = name
+        self._child = Child(spec, log_dir=log_dir, run_dir=run_dir)
+
+    async def begin(self) -> None:
+        """Gone as when the machine loses it: nothing is said to those that are connected."""
+        self._child.signal_group(signal.SIGKILL)
+        await self._child.wait()
+
+    async def end(self) -> None:
+        await self._child.start()
+        await self._child.wait_ready()

@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from django.db.models import Q
+from django.utils import timezone
 
 from config.demo.paper_control import PaperAccount
 from config.demo.reconcile import BookedFill, BookedOrder
 from customers.tenancy import system_scope
 from signals_app.models import Signal
 from strategies.models import Subscription
-from tests.chaos.verdict import ENDED, Books, IntentRow, PositionRow
-from trading.models import CopiedPosition, Fill, Intent, Order, OrderEvent
+from tests.chaos.verdict import ENDED, Books, GuardedRow, IntentRow, PositionRow
+from trading.domain.stops.terms import terms_from_json
+from trading.models import (
+    Alert,
+    CopiedPosition,
+    Fill,
+    Intent,
+    Order,
+    OrderEvent,
+    PositionStops,
+    StopOrder,
+)
 from venues import markets
 
 
@@ -85,7 +97,70 @@ def read_books(keys: Mapping[str, PaperAccount]) -> Books:
         positions,
         signals,
         {source_id: frozenset(ids) for source_id, ids in followers.items()},
+        read_guarded(),
     )
+
+
+UNGUARDED_AT_MOST = timedelta(seconds=5)
+
+
+def read_guarded() -> list[GuardedRow]:
+    """Positions in contracts whose terms ask for a stop loss. Coins are watched by us."""
+    now = timezone.now()
+    with system_scope("chaos: whose positions are to be guarded"):
+        told = set(
+            Alert.objects.filter(code="position_unguarded", open_key__isnull=False).values_list(
+                "subject", flat=True
+            )
+        )
+        stop_ids: defaultdict[str, set[str]] = defaultdict(set)
+        for pk, position_id in StopOrder.objects.values_list("pk", "copied_position_id"):
+            stop_ids[position_id].add(pk)
+        closing = {
+            (row.subscription_id, row.symbol)
+            for row in Order.objects.exclude(state__in=ENDED).filter(is_entry=False)
+        }
+        found = []
+        rows = PositionStops.objects.select_related("copied_position")
+        for row in rows:
+            position = row.copied_position
+            if not row.terms or row.opened_at != position.opened_at or ":" not in position.symbol:
+                continue
+            terms = terms_from_json(row.terms)
+            loss = terms.leader.targets if terms.is_reversed else terms.leader.stop_loss
+            if not (terms.stop_loss_percent or terms.trailing_percent or loss):
+                continue
+            quantity = _to_lot(position.symbol, abs(position.filled))
+            is_new = row.open_since is not None and now < row.open_since + UNGUARDED_AT_MOST
+            is_told = f"position:{position.pk}" in told
+            key = (position.subscription_id, position.symbol)
+            found.append(
+                GuardedRow(
+                    *key,
+                    quantity,
+                    frozenset(stop_ids[position.pk]),
+                    excused=is_new or is_told or key in closing,
+                )
+            )
+    return found
+
+
+def _to_lot(symbol: str, quantity: Decimal) -> Decimal:
+    """What a stop order can be for; less than the venue takes needs none."""
+    instrument = markets.instrument("paper", symbol)
+    assert instrument is not None
+    size = instrument.quantity_down(quantity)
+    return size if size >= instrument.min_size else Decimal(0)
+
+
+def stop_states() -> dict[str, int]:
+    with system_scope("chaos: what became of the stops"):
+        return dict(sorted(Counter(StopOrder.objects.values_list("state", flat=True)).items()))
+
+
+def stops_not_in_line() -> int:
+    with system_scope("chaos: stops that are not in line"):
+        return PositionStops.objects.exclude(open_since=None).count()
 
 
 def _smallest(symbol: str) -> Decimal:

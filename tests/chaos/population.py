@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 from django.utils import timezone
 
@@ -16,12 +17,24 @@ from customers.models import Credential, Customer, ExchangeAccount, Tenant
 from customers.tenancy import tenant_scope
 from signals_app.models import SignalSource
 from strategies.models import Strategy, Subscription
+from trading.services.account_sync import accounts_refresh
 
 BALANCES = {"USDT": "5000000", "BTC": "20"}
 MOST_ACCOUNTS = {"north": 60, "south": 20}
 LARGEST_RUN = 10_000
 LIFETIMES = (60, 20)
 """Seconds in which a source's entries may be sent; the short one lets some of them expire."""
+
+
+STOPS: tuple[dict[str, Any], ...] = (
+    {},  # as the leader
+    {"stops_mode": "none"},
+    {"stops_mode": "own", "stop_loss_percent": "0.03", "take_profit_percent": "0.04"},
+    {"stops_mode": "own", "stop_loss_percent": "5", "break_even_after_target": True,
+     "take_profit_targets": [["0.02", "0.5"], ["1", "0.25"]]},
+    {"stops_mode": "own", "trailing_percent": "0.1"},
+)  # fmt: skip
+"""Some near enough to go off within the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,34 +107,47 @@ def populate(members: Sequence[_Member], chance: Random) -> Population:
                     )
             for member in members:
                 if member.firm == firm:
-                    account = _account(tenant, member)
+                    account = account_create(
+                        tenant, member.keys, hedged=member.hedged, isolated=member.isolated
+                    )
                     keys[account.pk] = member.keys
                     _subscribe(account, strategies, chance)
     return Population(tuple(leaders), keys)
 
 
-def _account(tenant: Tenant, member: _Member) -> ExchangeAccount:
-    customer = Customer.objects.create(tenant=tenant, name=member.keys.label)
+def account_create(
+    tenant: Tenant, keys: PaperAccount, *, hedged: bool, isolated: bool = False
+) -> ExchangeAccount:
+    """A customer of the tenant's with an account and its key, neither of them checked yet."""
+    customer = Customer.objects.create(tenant=tenant, name=keys.label)
     modes, margins = ExchangeAccount.PositionMode, ExchangeAccount.MarginMode
     account = ExchangeAccount.objects.create(
         tenant=tenant,
         customer=customer,
         venue="paper",
-        label=member.keys.label,
-        position_mode=modes.LONG_SHORT if member.hedged else modes.NET,
-        margin_mode=margins.ISOLATED if member.isolated else margins.CROSS,
+        label=keys.label,
+        position_mode=modes.LONG_SHORT if hedged else modes.NET,
+        margin_mode=margins.ISOLATED if isolated else margins.CROSS,
         health=ExchangeAccount.Health.UNKNOWN,
         health_checked_at=timezone.now(),
     )
-    row = Credential(tenant=tenant, account=account, api_key_fingerprint=member.keys.api_key)
+    row = Credential(tenant=tenant, account=account, api_key_fingerprint=keys.api_key)
     for name, value in (
-        ("api_key", member.keys.api_key),
-        ("api_secret", member.keys.secret_key),
-        ("passphrase", member.keys.passphrase),
+        ("api_key", keys.api_key),
+        ("api_secret", keys.secret_key),
+        ("passphrase", keys.passphrase),
     ):
         setattr(row, name, seal(value, secret_binding(row._meta.label_lower, row.pk, name)))
     row.save(force_insert=True)
     return account
+
+
+def accounts_check(tenant_ids: Iterable[str]) -> None:
+    """Keys, modes and balances, which the sweeper would read within half a minute."""
+    for tenant_id in tenant_ids:
+        with tenant_scope(tenant_id):
+            ids = list(ExchangeAccount.objects.values_list("pk", flat=True))
+            accounts_refresh(tenant_id=tenant_id, account_ids=ids, check=True)
 
 
 def _subscribe(account: ExchangeAccount, strategies: Sequence[Strategy], chance: Random) -> None:
@@ -139,4 +165,5 @@ def _subscribe(account: ExchangeAccount, strategies: Sequence[Strategy], chance:
             fixed_amount=Decimal(chance.randrange(50, 800)) if fixed else None,
             ratio=chance.choice([Decimal("0.3"), Decimal(1), Decimal("1.7")]),
             max_leverage=chance.choice([None, Decimal(3), Decimal(20)]),
+            settings={"values": chance.choice(STOPS), "symbols": {}},
         )

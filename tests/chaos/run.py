@@ -19,16 +19,19 @@ from config.demo.paper_control import PaperControl
 from config.supervisor.ports import free_port
 from config.supervisor.stack import PaperOptions, StackOptions, stack
 from config.supervisor.supervisor import Supervisor
-from customers.models import ExchangeAccount
-from customers.tenancy import tenant_scope
 from tests.bench.population import write_accounts_file
 from tests.chaos import books
-from tests.chaos.population import Leader, Population, invent_members, populate
+from tests.chaos.population import (
+    Leader,
+    Population,
+    accounts_check,
+    invent_members,
+    populate,
+)
 from tests.chaos.storm import Storm
 from tests.chaos.traffic import Desk, Sent
-from tests.chaos.verdict import Verdict, judge
+from tests.chaos.verdict import Verdict, find_naked, judge
 from tests.chaos.wreckage import Wrecker, armed, failpoints_reached, stack_with_more_workers
-from trading.services.account_sync import accounts_refresh
 
 T = TypeVar("T")
 
@@ -36,6 +39,7 @@ STORM_SECONDS = 2.5
 BACKLOG = 12
 """So many signals may wait to be planned before the leaders pause."""
 SETTLE_SECONDS = 240.0
+INTENTS_PER_KILL = 500
 LONGEST_SECONDS = 1500.0
 STABLE_SECONDS = 4.0
 """The books agree twice, this far apart: nothing is on its way that they do not show."""
@@ -49,7 +53,7 @@ class Options:
     quiet: bool = False
 
 
-async def _sync(work: Callable[..., T], *arguments: Any) -> T:
+async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
     """In a thread whose database connection ends with its work."""
 
     def call() -> T:
@@ -89,10 +93,12 @@ class Run:
             longest_hiding_ms=12_000 if self.short else 100_000,
         )
         self.said = 0.0
+        self.naked: list[str] = []
+        """Seen in the calm, before the last close."""
 
     async def __call__(self) -> tuple[dict[str, Any], Verdict]:
         started = time.monotonic()
-        self.population: Population = await _sync(self._populate)
+        self.population: Population = await in_thread(self._populate)
         probability = (0.03 if self.short else 0.012) * self.options.strength
         specs = stack(StackOptions(port=self.web_port, paper=self.paper))
         specs = [
@@ -105,21 +111,25 @@ class Run:
         )
         await supervisor.start()
         try:
-            await _sync(self._check_accounts)
+            await in_thread(
+                accounts_check, {leader.tenant_id for leader in self.population.leaders}
+            )
             desks = self._desks()
             await self._rage(desks)
             raged = time.monotonic()
-            self._say(f"{await _sync(books.intents_so_far)} intents; calm from here on")
+            self._say(f"{await in_thread(books.intents_so_far)} intents; calm from here on")
             await asyncio.to_thread(self.storm.calm)
             await self.wrecker.disarm()
             await self._wait(books.unsettled, SETTLE_SECONDS, "everything settles")
-            await _sync(self._close_all, desks)
+            await self._wait(books.stops_not_in_line, SETTLE_SECONDS, "all stops are in line")
+            self.naked += await in_thread(self._naked)
+            await in_thread(self._close_all, desks)
             await self._wait(books.live_orders, SETTLE_SECONDS, "the closes end")
             verdict = await self._compare_until_it_agrees()
             ended = time.monotonic()
         finally:
             await supervisor.stop()
-        figures = await _sync(self._figures, verdict)
+        figures = await in_thread(self._figures, verdict)
         figures |= {
             "seconds_of_faults": round(raged - started),
             "seconds": round(ended - started),
@@ -129,13 +139,6 @@ class Run:
     def _populate(self) -> Population:
         call_command("migrate", verbosity=0, interactive=False)
         return populate(self.members, self.chance)
-
-    def _check_accounts(self) -> None:
-        """Keys, modes and balances, which the sweeper would read within half a minute."""
-        for tenant_id in {leader.tenant_id for leader in self.population.leaders}:
-            with tenant_scope(tenant_id):
-                ids = list(ExchangeAccount.objects.values_list("pk", flat=True))
-                accounts_refresh(tenant_id=tenant_id, account_ids=ids, check=True)
 
     def _desks(self) -> list[Desk]:
         def desk(number: int, leader: Leader) -> Desk:
@@ -159,7 +162,7 @@ class Run:
         ]
         deadline = time.monotonic() + LONGEST_SECONDS
         try:
-            while await _sync(books.intents_so_far) < self.options.intents:
+            while await in_thread(books.intents_so_far) < self.options.intents or not self._worn():
                 for task in tasks:
                     if task.done():
                         task.result()
@@ -171,6 +174,10 @@ class Run:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _worn(self) -> bool:
+        """Whether enough was killed for so many intents."""
+        return sum(self.wrecker.kills.values()) >= self.options.intents // INTENTS_PER_KILL
+
     async def _keep_storming(self) -> None:
         while True:
             await asyncio.to_thread(self.storm.change)
@@ -179,13 +186,13 @@ class Run:
     async def _keep_wrecking(self) -> None:
         chance = Random(f"{self.options.seed}:pauses")
         while True:
-            await asyncio.sleep(chance.uniform(2, 6) if self.short else chance.uniform(4, 12))
+            await asyncio.sleep(chance.uniform(2, 6))
             await self.wrecker.strike()
 
     async def _keep_trading(self, desk: Desk) -> None:
         chance = Random(f"{self.options.seed}:{desk.leader.source_id}")
         while True:
-            if await _sync(books.unplanned_signals) < BACKLOG:
+            if await in_thread(books.unplanned_signals) < BACKLOG:
                 await asyncio.to_thread(desk.post_next)
             await asyncio.sleep(chance.uniform(0.1, 2.0))
 
@@ -201,7 +208,7 @@ class Run:
         deadline = max(time.monotonic() + SETTLE_SECONDS / 2, self.storm.hidden_until + 90)
         agreed_at = 0.0
         while True:
-            verdict = await _sync(self._verdict)
+            verdict = await in_thread(self._verdict)
             now = time.monotonic()
             if not verdict.passed:
                 agreed_at = 0.0
@@ -223,11 +230,22 @@ class Run:
             flat=True,
         )
 
+    def _naked(self) -> list[str]:
+        before = set(self._naked_now())
+        # What was decided in between is no nakedness: only what is so twice.
+        time.sleep(2.0)
+        return [sentence for sentence in self._naked_now() if sentence in before]
+
+    def _naked_now(self) -> list[str]:
+        ledger = self.control.ledger()
+        return find_naked(books.read_books(self.population.keys), ledger)
+
     def _figures(self, verdict: Verdict) -> dict[str, Any]:
         resolutions = books.read_resolutions()
         reached = failpoints_reached(self.state_dir / "log")
         wrecker, hits = self.wrecker, self.storm.hits
         verdict.lost += self.sent.failures
+        verdict.naked += self.naked
         return {
             "intents": books.intents_so_far(),
             "signals": len(self.sent.taken),
@@ -237,6 +255,8 @@ class Run:
             "lost": len(verdict.lost),
             "wrong_size": len(verdict.wrong_size),
             "unresolved": len(verdict.unresolved),
+            "naked_5s_without_alert": len(verdict.naked),
+            "orphaned_stops": len(verdict.orphaned),
             "p99_resolve_s": books.percentile(resolutions.all, 0.99),
             "unknown": {
                 "adopted": len(resolutions.adopted),
@@ -249,6 +269,7 @@ class Run:
             },
             "deliveries_repeated": self.sent.retries,
             "order_states": books.order_states(),
+            "stop_states": books.stop_states(),
             "skips": books.skip_reasons(),
             "fault_kinds": dict(sorted(hits.items())),
             "failpoints": dict(sorted(reached.items())),
@@ -260,7 +281,7 @@ class Run:
     async def _wait(self, left: Callable[[], int], seconds: float, what: str) -> None:
         """Until nothing is left; when time is over the comparison says what is missing."""
         deadline = time.monotonic() + seconds
-        while count := await _sync(left):
+        while count := await in_thread(left):
             if time.monotonic() > deadline:
                 self._say(f"not within {seconds:.0f} s: {what} ({count} left)")
                 return

@@ -13,10 +13,20 @@ PLACING = {"endpoint": "trade/order", "method": "POST"}
 LOOKING = {"endpoint": "trade/order", "method": "GET"}
 READING = {"endpoint": "trade/*", "method": "GET"}
 CANCELLING = {"endpoint": "trade/cancel-order", "method": "POST"}
+STOPPING = {"endpoint": "trade/order-algo"}
+AMENDING_STOPS = {"endpoint": "trade/*-algos", "method": "POST"}
 ACCOUNTS = {"endpoint": "account/*"}
 PRICES = {"endpoint": "market/*"}
+READ = (
+    LOOKING,
+    READING,
+    {"endpoint": "account/*", "method": "GET"},
+    PRICES,
+    {"endpoint": "public/*"},
+)
+"""Answers in which one field may be nonsense, all others as they are."""
 
-GARBAGE = (
+SENSELESS = (
     "null",
     "[]",
     '{"code": 0, "data": {}}',
@@ -35,7 +45,8 @@ def menu(chance: Random, *, longest_hiding_ms: int) -> dict[str, Any]:
     """One random fault rule; its `probability` and `seed` are set by the caller."""
     booked = chance.random() < 0.5
     where = chance.choices(
-        [PLACING, LOOKING, READING, CANCELLING, ACCOUNTS, PRICES], [6, 3, 2, 1, 1, 1]
+        [PLACING, STOPPING, LOOKING, READING, AMENDING_STOPS, CANCELLING, ACCOUNTS, PRICES],
+        [6, 3, 3, 2, 1, 1, 1, 1],
     )[0]
     rules: list[tuple[int, dict[str, Any]]] = [
         (4, {"action": "drop", "booked": booked, **where}),
@@ -44,7 +55,8 @@ def menu(chance: Random, *, longest_hiding_ms: int) -> dict[str, Any]:
              "booked": booked, **where}),
         (2, {"action": "http_status", "status": 429, "booked": False, **where}),
         (2, {"action": "html", "booked": booked, **where}),
-        (2, {"action": "html", "body": chance.choice(GARBAGE), "booked": booked, **where}),
+        (2, {"action": "html", "body": chance.choice(SENSELESS), "booked": booked, **where}),
+        (4, {"action": "garbage", **chance.choice(READ)}),
         (2, {"action": "empty_body", "booked": booked, **where}),
         (2, {"action": "empty_data", "booked": booked, **PLACING}),
         (2, {"action": "empty_data", **LOOKING}),
@@ -110,7 +122,7 @@ def _kind(rule: dict[str, Any]) -> str:
     if rule["action"] == "http_status":
         parts.append(str(rule["status"]))
     if rule["action"] == "html" and rule["body"]:
-        parts = ["garbage"]
+        parts = ["senseless"]
     if rule["booked"]:
         parts.append("booked")
     return " ".join(parts)

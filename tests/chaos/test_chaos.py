@@ -19,7 +19,7 @@ import pytest
 from django.conf import settings
 
 from config.demo.reconcile import BookedFill, BookedOrder
-from tests.chaos.verdict import Books, IntentRow, PositionRow, Verdict, judge
+from tests.chaos.verdict import Books, GuardedRow, IntentRow, PositionRow, Verdict, judge
 
 SEED = "7"
 
@@ -45,6 +45,9 @@ def test_nothing_is_doubled_or_lost_while_everything_fails() -> None:
     assert figures["intents"] >= 200
     assert figures["faults"] > 30
     assert [figures[name] for name in ("duplicates", "lost", "wrong_size", "unresolved")] == [0] * 4
+    assert (figures["naked_5s_without_alert"], figures["orphaned_stops"]) == (0, 0)
+    assert figures["stop_states"].get("waiting", 0) == 0
+    assert sum(figures["stop_states"].values()) > 20
 
 
 # --- the verdict ---------------------------------------------------------------------------------
@@ -79,6 +82,17 @@ def our_fill(order: BookedOrder) -> BookedFill:
     return BookedFill(
         "key", order.id, BTC, f"t{order.id}", order.side, D(3), D(60000), D(0), "USDT"
     )
+
+
+GUARDED = GuardedRow("sub", BTC, D(3), frozenset({"s1"}), excused=False)
+
+
+def stop(**changes: str) -> dict[str, str]:
+    row = {
+        "apiKey": "key", "algoId": "1", "algoClOrdId": "s1", "instId": "BTC-USDT-SWAP",
+        "state": "live", "slTriggerPx": "50000", "sz": "3",
+    }  # fmt: skip
+    return {**row, **changes}
 
 
 BOOKS = Books(
@@ -158,6 +172,12 @@ FINDINGS: list[tuple[str, Callable[[], Verdict]]] = [
         ),
     ),
     ("unresolved", lambda: verdict(_with_order(state="unknown"))),
+    ("naked", lambda: verdict(replace(BOOKS, guarded=[GUARDED]))),
+    (
+        "naked",  # of a part of it
+        lambda: verdict(replace(BOOKS, guarded=[GUARDED]), {**LEDGER, "algos": [stop(sz="2")]}),
+    ),
+    ("orphaned", lambda: verdict(ledger={**LEDGER, "algos": [stop()]})),
     (
         "unresolved",
         lambda: verdict(replace(BOOKS, signals={**BOOKS.signals, "s2": ("source", "dispatched")})),
@@ -168,3 +188,19 @@ FINDINGS: list[tuple[str, Callable[[], Verdict]]] = [
 @pytest.mark.parametrize(("kind", "found"), FINDINGS)
 def test_a_fault_in_the_books_is_found(kind: str, found: Callable[[], Verdict]) -> None:
     assert getattr(found(), kind), found().sentences()
+
+
+def test_who_is_guarded_told_of_or_flat_is_not_naked() -> None:
+    gone = {**LEDGER, "algos": [stop(state="canceled")]}
+    for row in (replace(GUARDED, excused=True), replace(GUARDED, quantity=D(0))):
+        assert verdict(replace(BOOKS, guarded=[row]), gone).sentences() == []
+    held = {**LEDGER, "algos": [stop()]}
+    assert judge(replace(BOOKS, guarded=[GUARDED]), held, taken=(), flat=False).naked == []
+
+
+def test_an_order_that_a_stop_became_is_ours() -> None:
+    ledger = {
+        "orders": [venue_order(ORDER), venue_order(EXIT, clOrdId="", algoClOrdId="o2")],
+        "fills": [venue_fill(ORDER), venue_fill(EXIT, clOrdId="")],
+    }
+    assert verdict(ledger=ledger).sentences() == []

@@ -31,8 +31,10 @@ SENSELESS_SHARE = 0.15
 _CONTRACT_COINS = {LINEAR: 0.01, OTHER_LINEAR: 0.1}
 LEADER_EQUITY = 200_000
 LIMIT_SHARE = 0.3
+STOPS_SHARE = 0.4
 TWICE_SHARE = 0.15
 """Delivered twice at once, as senders do whose connection was slow."""
+SANE_FACTOR = 3.0
 DELIVERY_SECONDS = 90.0
 RETRY_SECONDS = 0.5
 
@@ -93,6 +95,9 @@ class Desk:
         if chance.random() < 0.8:
             signal["leverage"] = str(leverage)
         signal |= self._entry_size(symbol, price, leverage)
+        if chance.random() < STOPS_SHARE:
+            away = 1 - chance.choice([0.003, 0.05]) * (1 if side == "long" else -1)
+            signal["stop_loss"] = f"{price * away:.2f}"
         if chance.random() < LIMIT_SHARE:
             signal["order_type"] = "limit"
             # From well inside the market to far from it: some fill at once, some never.
@@ -128,14 +133,18 @@ class Desk:
     def _last_price(self, symbol: str) -> float:
         """The venue's price, or the last one that it gave when it fails just now."""
         query = urllib.parse.urlencode({"instId": inst_id(symbol)})
+        known = self._prices.get(symbol, 60_000.0 if "BTC" in symbol else 3_000.0)
         try:
             with urllib.request.urlopen(
                 f"{self._venue}/api/v5/market/ticker?{query}", timeout=2
             ) as answer:
-                self._prices[symbol] = float(json.load(answer)["data"][0]["last"])
+                price = float(json.load(answer)["data"][0]["last"])
         except (OSError, HTTPException, ValueError, LookupError, TypeError, RecursionError):
-            return self._prices.get(symbol, 60_000.0 if "BTC" in symbol else 3_000.0)
-        return self._prices[symbol]
+            return known
+        if not known / SANE_FACTOR < price < known * SANE_FACTOR:
+            return known  # nonsense, which a leader would not trade by
+        self._prices[symbol] = price
+        return price
 
     # --- delivery -------------------------------------------------------------------------------
 

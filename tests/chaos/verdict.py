@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from config.demo.reconcile import BookedFill, BookedOrder, BookedPosition, inst_id, reconcile
+from config.demo.reconcile import (
+    BookedFill,
+    BookedOrder,
+    BookedPosition,
+    inst_id,
+    reconcile,
+    with_names,
+)
 
 ENDED = frozenset({"filled", "cancelled", "rejected", "not_placed", "expired"})
 OPEN_INTENTS = frozenset({"working", "unknown"})
@@ -47,6 +54,18 @@ class PositionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardedRow:
+    """A copied position that is to have a stop loss. `stop_ids`: what it has at the exchange, as
+    far as we know; `excused`: it is new, an alert says why, or it is being closed."""
+
+    subscription_id: str
+    symbol: str
+    quantity: Decimal
+    stop_ids: frozenset[str]
+    excused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
     """All rows of ours that the comparison takes."""
 
@@ -58,6 +77,10 @@ class Books:
     """Id → (source id, status)."""
     followers: Mapping[str, frozenset[str]]
     """Source id → the subscriptions that follow it."""
+    guarded: Sequence[GuardedRow] = ()
+
+
+KINDS = ("duplicates", "lost", "wrong_size", "unresolved", "naked", "orphaned")
 
 
 @dataclass
@@ -66,17 +89,17 @@ class Verdict:
     lost: list[str] = field(default_factory=list)
     wrong_size: list[str] = field(default_factory=list)
     unresolved: list[str] = field(default_factory=list)
+    naked: list[str] = field(default_factory=list)
+    """Longer than five seconds without its stop, and nobody is told."""
+    orphaned: list[str] = field(default_factory=list)
+    """Stop orders at the exchange of positions that are closed."""
 
     @property
     def passed(self) -> bool:
-        return not (self.duplicates or self.lost or self.wrong_size or self.unresolved)
+        return not any(getattr(self, kind) for kind in KINDS)
 
     def sentences(self) -> list[str]:
-        return [
-            f"{kind}: {sentence}"
-            for kind in ("duplicates", "lost", "wrong_size", "unresolved")
-            for sentence in getattr(self, kind)
-        ]
+        return [f"{kind}: {sentence}" for kind in KINDS for sentence in getattr(self, kind)]
 
 
 Ledger = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -84,12 +107,41 @@ Ledger = Mapping[str, Sequence[Mapping[str, Any]]]
 
 def judge(books: Books, ledger: Ledger, *, taken: Sequence[str], flat: bool) -> Verdict:
     """`taken`: ids of signals that were answered with 202. `flat`: the leaders closed all."""
-    verdict = Verdict()
+    verdict = Verdict(naked=find_naked(books, ledger))
+    ledger = with_names(ledger)
+    if flat:
+        verdict.orphaned = _find_orphans(ledger)
     _find_duplicates(books, ledger, verdict)
     _find_lost(books, ledger, taken, verdict)
     _find_unresolved(books, verdict)
     _find_wrong_sizes(books, ledger, verdict, flat=flat)
     return verdict
+
+
+def find_naked(books: Books, ledger: Ledger) -> list[str]:
+    """By what waits at the exchange, not by what we think of it."""
+    waiting = {
+        row["algoClOrdId"]: Decimal(row["sz"])
+        for row in ledger.get("algos", ())
+        if row["state"] == "live" and row["slTriggerPx"]
+    }
+    found = []
+    for row in books.guarded:
+        there = sum((waiting.get(stop_id, Decimal(0)) for stop_id in row.stop_ids), Decimal(0))
+        if there < row.quantity and not row.excused:
+            found.append(
+                f"{row.symbol} of subscription {row.subscription_id}: {row.quantity} is held, "
+                f"{there} of it has a stop"
+            )
+    return found
+
+
+def _find_orphans(ledger: Ledger) -> list[str]:
+    return [
+        f"stop {row['algoClOrdId'] or row['algoId']} in {row['instId']} is left"
+        for row in ledger.get("algos", ())
+        if row["state"] == "live"
+    ]
 
 
 def _find_duplicates(books: Books, ledger: Ledger, verdict: Verdict) -> None:

@@ -26,6 +26,7 @@ FAILPOINTS = {
     # Passed once per order or look-up: rare, or nothing would ever get through.
     "orders.leaving": 0.1,
     "cancel.sent": 0.5,
+    "stops.leaving": 0.1,
     # One process each, which takes seconds to be back.
     "relay.*": 0.2,
     "signal.*": 0.3,
@@ -33,6 +34,11 @@ FAILPOINTS = {
 }
 """Chance at each pass, as a part of the run's own."""
 ARMED = ("worker", "relay", "web")
+HARMS = {
+    "worker": 6, "pool": 5, "general": 2, "beat": 1, "relay": 1, "web": 2, "streamer": 2,
+    "broker": 1, "flush": 3, "stall": 2,
+}  # fmt: skip
+"""With their weights."""
 STALL_SECONDS = (5.0, 16.0)
 """Past the leases of shards and orders, short of SQLite's patience."""
 
@@ -87,10 +93,7 @@ class Wrecker:
     async def strike(self) -> None:
         """One random harm."""
         orders = [f"worker-orders-{number}" for number in range(ORDER_WORKERS)]
-        kind = self._chance.choices(
-            ["worker", "pool", "general", "beat", "relay", "web", "broker", "flush", "stall"],
-            [6, 5, 2, 1, 1, 2, 1, 3, 2],
-        )[0]
+        kind = self._chance.choices(list(HARMS), list(HARMS.values()))[0]
         match kind:
             case "worker":
                 self._kill(self._chance.choice(orders))

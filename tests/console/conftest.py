@@ -54,14 +54,35 @@ def make_firm(**tenant: Any) -> Firm:
         from customers.services.audit import audit_record
 
         rows["audit"] = audit_record(action="test.made", actor=None, tenant_id=firm.tenant.pk)
+    rows["stream"] = make.StreamStateFactory(subject_id=firm.account.pk, **own)
     rows["source"] = make.SourceFactory(
         **own, secret="whsec_" + CANARY, previous_secret="whsec_old" + CANARY
     )
     rows["manual_source"] = make.SourceFactory(**own, kind="manual", secret="")
+    rows["leader"] = make.LeaderFactory(source__tenant=firm.tenant)
+    rows["leader_key"] = make.LeaderCredentialFactory(
+        leader=firm.leader,
+        api_key=CANARY + "-leader-key",
+        api_secret=CANARY + "-leader-secret",
+        passphrase=CANARY + "-leader-pass",
+    )
+    rows["leader_position"] = make.LeaderPositionFactory(leader=firm.leader)
+    rows["leader_trade"] = make.LeaderTradeFactory(leader=firm.leader)
+    rows["leader_stop"] = make.LeaderStopFactory(leader=firm.leader)
+    rows["message_source"] = make.SourceFactory(**own, parser="channel_text", secret="")
+    rows["raw_delivery"] = make.RawDeliveryFactory(
+        source=firm.message_source, state="quarantined", reason_code="symbol_missing"
+    )
+    rows["intake"] = make.IntakeStateFactory(source=firm.message_source)
     rows["rejection"] = make.WebhookRejectionFactory(tenant=firm.tenant)
     rows["strategy"] = make.StrategyFactory(source=firm.source)
     rows["subscription"] = make.SubscriptionFactory(
         strategy=firm.strategy, account=firm.account, customer=firm.customer
+    )
+    rows["firm_settings"] = make.TenantSettingsFactory(**own)
+    rows["customer_settings"] = make.CustomerSettingsFactory(customer=firm.customer)
+    rows["settings_version"] = make.SettingsVersionFactory(
+        **own, level="strategy", owner_id=firm.strategy.pk
     )
     rows["signal"] = make.SignalFactory(source=firm.source)
     rows["shard"] = make.SignalShardFactory(signal=firm.signal, strategy=firm.strategy)
@@ -71,9 +92,18 @@ def make_firm(**tenant: Any) -> Firm:
     rows["order_event"] = make.OrderEventFactory(order=firm.order)
     rows["fill"] = make.FillFactory(order=firm.order)
     rows["copied"] = make.CopiedPositionFactory(subscription=firm.subscription)
+    rows["stop_order"] = make.StopOrderFactory(copied_position=firm.copied)
     rows["trade"] = make.TradeFactory(copied_position=firm.copied)
     rows["position"] = make.PositionFactory(account=firm.account)
     rows["balance"] = make.BalanceFactory(account=firm.account)
+    rows["books"] = make.AccountBooksFactory(account=firm.account)
+    rows["cash_book"] = make.CashBookFactory(account=firm.account)
+    rows["equity_day"] = make.EquityDayFactory(account=firm.account)
+    rows["bill"] = make.AccountBillFactory(account=firm.account)
+    rows["funding_share"] = make.FundingShareFactory(bill=firm.bill, subscription=firm.subscription)
+    rows["unattributed"] = make.UnattributedPositionFactory(account=firm.account)
+    rows["policy"] = make.ReconciliationPolicyFactory(subscription=firm.subscription)
+    rows["finding"] = make.FindingFactory(account=firm.account, subscription=firm.subscription)
     rows["instrument"] = make.InstrumentSettingFactory(account=firm.account)
     rows["control"] = make.TradingControlFactory(
         tenant=firm.tenant,

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.db import connections, transaction
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Page, expect, sync_playwright
 
 from config.supervisor.ports import LOOPBACK, free_port, http_answers
@@ -47,7 +48,10 @@ def origin(live: LiveProcesses) -> str:
     address = f"http://{LOOPBACK}:{port}"
     live.start(
         "web",
-        (sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port)),
+        (
+            *(sys.executable, "-m", "uvicorn", "config.asgi:application"),
+            *("--port", str(port), "--ws", "websockets-sansio"),
+        ),
         env={"DATABASE_URL": database_url(), "PAPER_EXCHANGE_URL": f"http://{LOOPBACK}:9"},
         ready=lambda _: http_answers(f"{address}/login/"),
     )
@@ -126,6 +130,14 @@ def _tell(firm: Firm, signal: Signal, intent: Intent) -> None:
     events_record([EventDraft(firm.tenant.pk, audience, "signal.rows", payload)])
 
 
+def _ends(firm: Firm, signal: Signal) -> None:
+    payload = {"signal": signal.pk, "counts": {}}
+    audience = staff_audience(firm.tenant.pk)
+    with tenant_scope(firm.tenant.pk), transaction.atomic():
+        Signal.objects.filter(pk=signal.pk).update(status="done", done_at=timezone.now())
+        events_record([EventDraft(firm.tenant.pk, audience, "signal.done", payload)])
+
+
 def _halt(firm: Firm) -> None:
     with tenant_scope(firm.tenant.pk):
         control_set(
@@ -162,6 +174,12 @@ def test_the_signal_page_fills_in_live_without_a_reload(
     page.locator(".console-counter.is-skipped").click()
     expect(page.locator("#signal-rows tbody tr")).to_have_count(1)
     expect(page).to_have_url(f"{page.url.split('?')[0]}?status=skipped&page=1")
+
+    expect(page.locator("#signal-state")).to_have_text("sent out")
+    expect(page.locator("#signal-done")).to_have_text("–")
+    aside(_ends, firm, signal)
+    expect(page.locator("#signal-state")).to_have_text("done")
+    expect(page.locator("#signal-done")).to_contain_text(":")
     assert page.evaluate("window.notReloaded") is True
     assert complaints == []
 

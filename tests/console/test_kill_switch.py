@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
 
 from customers.models import AuditEntry
 from customers.tenancy import ScopeError, system_scope, tenant_scope
+from customers.turns import is_ahead
 from tests.console.conftest import Enter, Firm, events_of
 from trading.models import TradingControl
 from trading.services.controls import ControlError, control_set
@@ -36,6 +41,22 @@ def test_staff_stop_their_own(level: str, mode: str, firm: Firm, owner: Client) 
     assert event.payload == {
         "level": level, "subject": subject.pk, "mode": mode, "reason": "odd fills",
     }  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_switch_is_written_ahead_of_orders(firm: Firm, owner: Client) -> None:
+    turns = []
+
+    def note(**_: Any) -> None:
+        turns.append((is_ahead(), connection.savepoint_ids))
+
+    pre_save.connect(note, sender=TradingControl)
+    try:
+        owner.post(switch_url("tenant", firm.tenant.pk), {"mode": "halted", "reason": "why"})
+    finally:
+        pre_save.disconnect(note, sender=TradingControl)
+    assert turns == [(True, [])], "it waits for its turn in a transaction that began before"
+    assert not is_ahead()
 
 
 def test_stopping_needs_a_reason_and_going_on_does_not(firm: Firm, owner: Client) -> None:

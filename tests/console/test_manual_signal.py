@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,6 +14,9 @@ from customers.tenancy import tenant_scope
 from signals_app.models import Signal
 from tests import factories as make
 from tests.console.conftest import Enter, Firm
+from trading.models import CopiedPosition, Intent
+from trading.services.fanout import context
+from venues.domain.types import Instrument, InstrumentKind
 
 FORM = {
     "action": "open", "symbol": "BTC/USDT:USDT", "side": "long", "size": "0.25",
@@ -123,3 +127,50 @@ def test_change_it_leads_back_to_the_filled_form(
 
 def test_a_superuser_chooses_a_tenant_first(firm: Firm, enter: Enter) -> None:
     assert enter(None, None).get(url()).status_code == 409
+
+
+def test_the_preview_says_what_would_happen_to_whom_and_writes_nothing(
+    firm: Firm, owner: Client, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planning of the fan-out itself: sizes for those who would trade, reasons for others."""
+    market = Instrument(
+        symbol="BTC/USDT:USDT", venue_symbol="BTC-USDT-SWAP", kind=InstrumentKind.LINEAR,
+        base="BTC", quote="USDT", settle="USDT", contract_size=Decimal("0.01"),
+        lot=Decimal("0.01"), tick=Decimal("0.1"), min_size=Decimal("0.01"), max_market_size=None,
+        max_limit_size=None, max_leverage=Decimal(100), is_live=True,
+    )  # fmt: skip
+    monkeypatch.setattr(context.markets, "instrument", lambda venue, symbol: market)
+    monkeypatch.setattr(context.markets, "last_price", lambda venue, symbol: Decimal(64000))
+    strategy = make.StrategyFactory(source=firm.manual_source)
+    rich, poor = (
+        make.SubscriptionFactory(
+            strategy=strategy, sizing_mode="fixed_amount", fixed_amount=Decimal(640)
+        )
+        for _ in range(2)
+    )
+    for follower, available in ((rich, Decimal(5000)), (poor, Decimal(1))):
+        make.BalanceFactory(
+            account=follower.account, currency="USDT", equity=available, available=available
+        )
+    response = confirmation(owner, form)
+    preview = response.context["preview"]
+    rows = {row["follower"].subscription_id: row["legs"] for row in preview["rows"]}
+    ((order, no_reason),) = rows[rich.pk]
+    ((skipped, reason),) = rows[poor.pk]
+    # 640 margin at 3x buys 1,920 worth: 0.03 coins, 3 contracts of a hundredth.
+    assert (order.side, order.quantity, no_reason) == ("buy", Decimal(3), "")
+    assert (skipped.quantity, skipped.reason_code) == (None, "insufficient_balance")
+    assert "only 1.00 are available" in reason
+    assert (preview["orders"], preview["skips"], preview["more"]) == (1, 1, 0)
+    assert "1 would trade, 1 would be skipped" in response.content.decode()
+    with tenant_scope(firm.tenant.pk):
+        for model in (CopiedPosition, Intent):
+            assert not model.objects.filter(subscription__in=[rich, poor]).exists()
+    assert sent(firm) == []
+
+
+def test_what_only_leaders_say_is_not_offered(owner: Client) -> None:
+    text = owner.get(url()).content.decode()
+    assert 'value="set_target"' in text
+    for word in ("cancel", "leverage", "margin", "stops", "transfer"):
+        assert f'<option value="{word}"' not in text

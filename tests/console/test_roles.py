@@ -103,6 +103,7 @@ DEEDS = [
     Deed("stop copy", action("strategies_subscription_stop", "subscription"), TRADING_WORK),
     Deed("add a channel", add("notifications_notificationchannel"), TRADING_WORK),
     Deed("send a signal", lambda firm: reverse("admin:send_signal"), TRADING_WORK),
+    Deed("close positions", lambda firm: reverse("admin:mass_close"), TRADING_WORK),
     Deed(
         "halt the tenant",
         lambda firm: _switch("tenant", firm.tenant.pk), TRADING_WORK,
@@ -110,6 +111,10 @@ DEEDS = [
     Deed("halt a strategy", lambda firm: _switch("strategy", firm.strategy.pk), TRADING_WORK),
     Deed("halt a customer", lambda firm: _switch("customer", firm.customer.pk), TRADING_WORK),
     Deed("reset a breaker", action("trading_breaker_reset", "breaker"), TRADING_WORK),
+    Deed("adopt a finding", action("trading_finding_adopt", "finding"), TRADING_WORK),
+    Deed("dismiss a finding", action("trading_finding_dismiss", "finding"), TRADING_WORK),
+    Deed("repair a finding", action("trading_finding_repair", "finding"), TRADING_WORK),
+    Deed("a policy", add("trading_reconciliationpolicy"), TRADING_WORK),
     Deed("halt the platform", lambda firm: _switch("platform", ""), set()),
     Deed("add a member", add("customers_membership"), {OWNER}),
     Deed("add an API key", add("customers_apikey"), {OWNER}),
@@ -183,11 +188,20 @@ def test_a_trader_cannot_make_himself_owner(firm: Firm, enter: Enter) -> None:
 # --- ledgers ------------------------------------------------------------------------------------
 
 LEDGERS = {
+    "signals_app.leaderposition",
+    "signals_app.leadertrade",
+    "signals_app.intakestate",
+    "signals_app.rawdelivery",
     "signals_app.signal", "signals_app.webhookrejection", "trading.intent", "trading.order",
     "trading.orderevent", "trading.fill", "trading.position", "trading.balance", "trading.trade",
     "trading.effectivesettings", "trading.signalshard", "trading.copiedposition",
     "trading.instrumentsetting", "customers.event", "customers.auditentry",
-    "notifications.delivery", "trading.alert",
+    "customers.streamstate", "notifications.delivery", "trading.alert",
+    "trading.finding", "trading.accountbooks", "trading.stoporder",
+    "trading.unattributedposition",
+    "trading.accountbill", "trading.fundingshare", "trading.cashbook",
+    "trading.equityday",
+    "strategies.settingsversion",
 }  # fmt: skip
 
 

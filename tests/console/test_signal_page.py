@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -185,6 +185,21 @@ def test_five_hundred_followers_cost_as_many_queries_as_five(firm: Firm, owner: 
     assert queries(owner, url(many, "changes"), rows=one) == queries(
         owner, url(many, "changes"), rows=rows
     )
+
+
+@pytest.mark.parametrize("page", ["followers", "changes"])
+def test_what_refreshes_the_rows_refreshes_the_head_too(
+    firm: Firm, signal: Signal, owner: Client, page: str
+) -> None:
+    whole = owner.get(url(signal)).content.decode()
+    assert whole.count('id="signal-state"') == whole.count('id="signal-done"') == 1
+    with tenant_scope(firm.tenant.pk):
+        Signal.objects.filter(pk=signal.pk).update(
+            status="done", done_at=datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+        )
+    part = owner.get(url(signal, page)).content.decode()
+    assert 'id="signal-state" hx-swap-oob="true">done<' in part
+    assert 'id="signal-done" hx-swap-oob="true">05:06:07' in part
 
 
 def test_the_changes_of_another_signal_s_rows_are_not_given(

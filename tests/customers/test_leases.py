@@ -10,7 +10,14 @@ from django.db import connection
 from django.utils import timezone
 
 from customers.models import Lease
-from customers.services.leases import LeaseLostError, lease_acquire, lease_release, lease_renew
+from customers.services.leases import (
+    LeaseLostError,
+    lease_acquire,
+    lease_release,
+    lease_renew,
+    leases_acquire,
+    leases_renew,
+)
 
 TEN = timedelta(seconds=10)
 
@@ -61,3 +68,12 @@ def test_of_many_that_ask_at_once_one_wins() -> None:
             thread.join()
         assert len(won) == 1
         assert Lease.objects.get(name=name).holder == won[0]
+
+
+@pytest.mark.django_db
+def test_of_many_leases_only_the_free_and_the_expired_are_taken() -> None:
+    assert leases_acquire(names={"one", "two"}, holder="a", lifetime=TEN) == {"one", "two"}
+    Lease.objects.filter(name="two").update(expires_at=timezone.now() - timedelta(seconds=1))
+    wanted = {"one", "two", "three"}
+    assert leases_acquire(names=wanted, holder="b", lifetime=TEN) == {"two", "three"}
+    assert leases_renew(names={"one", "two"}, holder="a", lifetime=TEN) == {"one"}

@@ -6,7 +6,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from config.demo.cast import FOLLOWERS, MAJORS, TOO_LITTLE_BALANCE, WRONG_PASSPHRASE, followers
+from config.demo.cast import (
+    FOLLOWERS,
+    MAJORS,
+    QUIET,
+    TOO_LITTLE_BALANCE,
+    WRONG_PASSPHRASE,
+    followers,
+)
 from config.demo.seed import SUPERUSER, DemoFiles, read_paper_accounts, seed, write_paper_accounts
 from customers.models import (
     ApiKey,
@@ -19,6 +26,7 @@ from customers.models import (
     User,
 )
 from customers.tenancy import system_scope
+from signals_app.models import Leader, LeaderCredential
 from strategies.models import Strategy, Subscription
 
 COUNTED = (
@@ -66,6 +74,8 @@ def test_stored_keys_are_those_of_the_exchange_but_for_the_one_made_wrong(files)
     spoiled = []
     with system_scope("test: open the demo's keys"):
         for label, keys in read_paper_accounts(files).items():
+            if label == QUIET.account_label:
+                continue
             credential = Credential.objects.get(account__label=label)
             assert credential.reveal("api_key") == keys.api_key
             assert credential.reveal("api_secret") == keys.secret_key
@@ -87,6 +97,27 @@ def test_secret_files_are_private(files):
     seed(files)
     for path in (files.accounts, files.leader, files.api_token, files.directory / "password"):
         assert path.stat().st_mode & 0o077 == 0, path
-    for source in json.loads(files.leader.read_text()):
-        assert source["secret"].startswith("whsec_")
-        assert not urlsplit(source["source_id"]).scheme
+    sources = json.loads(files.leader.read_text())
+    for source in sources:
+        if "keys" not in source:
+            assert source["secret"].startswith("whsec_")
+            assert not urlsplit(source["source_id"]).scheme
+    assert ["keys" in source for source in sources] == [False, False, True]
+
+
+@pytest.mark.django_db
+def test_one_leader_is_an_account_that_is_heard_at_the_exchange(files):
+    seed(files)
+    with system_scope("test"):
+        leader = Leader.objects.select_related("source").get()
+        key = LeaderCredential.objects.get(leader=leader)
+        assert leader.source.name == QUIET.source
+        assert key.reveal("api_key") == read_paper_accounts(files)[QUIET.account_label].api_key
+
+
+def test_an_accounts_file_of_before_gets_what_is_missing(files):
+    rows = json.loads(files.accounts.read_text())
+    files.accounts.write_text(json.dumps(rows[:-1]))
+    write_paper_accounts(files)
+    labels = [row["label"] for row in json.loads(files.accounts.read_text())]
+    assert labels == [row["label"] for row in rows]

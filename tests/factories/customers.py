@@ -8,6 +8,7 @@ from decimal import Decimal
 import factory
 from django.utils import timezone
 
+from customers.domain.ids import new_id
 from customers.models import (
     ApiKey,
     AudienceCounter,
@@ -22,6 +23,7 @@ from customers.models import (
     LoginFailure,
     Membership,
     Partner,
+    StreamState,
 )
 from tests.factories.base import TenantFactory, TenantOwnedFactory, UserFactory, sha256, tenant_of
 
@@ -68,6 +70,7 @@ class AccountFactory(TenantOwnedFactory):
     label = factory.Sequence(lambda n: f"Account {n}")
     health = ExchangeAccount.Health.HEALTHY
     initial_balance = Decimal(10_000)
+    reconciled_at = factory.LazyFunction(timezone.now)
 
 
 class CredentialFactory(TenantOwnedFactory):
@@ -132,6 +135,18 @@ class LeaseFactory(factory.django.DjangoModelFactory):
 
     name = factory.Sequence(lambda n: f"lease-{n}")
     expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(seconds=30))
+
+
+class StreamStateFactory(TenantOwnedFactory):
+    class Meta:
+        model = StreamState
+
+    kind = "account"
+    subject_id = factory.LazyFunction(new_id)
+    lease = "stream-shard:000"
+    state = StreamState.State.LIVE
+    since = factory.LazyFunction(timezone.now)
+    changed_at = factory.LazyFunction(timezone.now)
 
 
 class AuditEntryFactory(factory.django.DjangoModelFactory):

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import factory
+from django.utils import timezone
 
-from strategies.models import Strategy, Subscription
-from tests.factories.base import TenantOwnedFactory, tenant_of
-from tests.factories.customers import AccountFactory
+from strategies.models import (
+    CustomerSettings,
+    PlatformSettings,
+    SettingsVersion,
+    Strategy,
+    Subscription,
+    TenantSettings,
+)
+from tests.factories.base import TenantFactory, TenantOwnedFactory, tenant_of
+from tests.factories.customers import AccountFactory, CustomerFactory
 from tests.factories.signals_app import SourceFactory
 
 
@@ -29,3 +37,36 @@ class SubscriptionFactory(TenantOwnedFactory):
         AccountFactory, customer__tenant=factory.SelfAttribute("...strategy.tenant")
     )
     customer = factory.LazyAttribute(lambda made: made.account.customer)
+
+
+class PlatformSettingsFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = PlatformSettings
+
+
+class TenantSettingsFactory(TenantOwnedFactory):
+    class Meta:
+        model = TenantSettings
+
+    tenant = factory.SubFactory(TenantFactory)
+
+
+class CustomerSettingsFactory(TenantOwnedFactory):
+    class Meta:
+        model = CustomerSettings
+
+    customer = factory.SubFactory(CustomerFactory)
+    tenant = tenant_of("customer")
+
+
+class SettingsVersionFactory(TenantOwnedFactory):
+    class Meta:
+        model = SettingsVersion
+
+    tenant = factory.SubFactory(TenantFactory)
+    level = SettingsVersion.Level.TENANT
+    owner_id = factory.LazyAttribute(lambda made: made.tenant.pk)
+    version = factory.Sequence(lambda n: n + 1)
+    settings = factory.Dict({})
+    changed_by = "staff@example.test"
+    changed_at = factory.LazyFunction(timezone.now)

@@ -13,23 +13,35 @@ from tests.factories.customers import AccountFactory
 from tests.factories.signals_app import SignalFactory
 from tests.factories.strategies import StrategyFactory, SubscriptionFactory
 from trading.models import (
+    AccountBill,
+    AccountBooks,
     Alert,
     AnswerCount,
     Balance,
     Breaker,
+    CashBook,
     CopiedPosition,
     EffectiveSettings,
+    EquityDay,
     FanoutTally,
     Fill,
+    Finding,
+    FundingShare,
     InstrumentSetting,
     Intent,
     Order,
     OrderEvent,
     Position,
+    PositionStops,
+    ReconciliationPolicy,
+    SignalMarket,
     SignalShard,
+    StopEvent,
+    StopOrder,
     Trade,
     TradedInstrument,
     TradingControl,
+    UnattributedPosition,
 )
 
 
@@ -174,6 +186,7 @@ class FillFactory(TenantOwnedFactory):
     account = factory.LazyAttribute(lambda made: made.order.account)
     symbol = factory.LazyAttribute(lambda made: made.order.symbol)
     trade_id = factory.Sequence(lambda n: f"{n}")
+    attribution = "copy"
     venue_order_id = factory.Sequence(lambda n: f"v{n}")
     side = "buy"
     quantity = Decimal(1)
@@ -243,6 +256,31 @@ class BalanceFactory(TenantOwnedFactory):
     updated_at = factory.LazyFunction(timezone.now)
 
 
+class EquityDayFactory(TenantOwnedFactory):
+    class Meta:
+        model = EquityDay
+
+    account = factory.SubFactory(AccountFactory)
+    tenant = tenant_of("account")
+    day = factory.LazyFunction(lambda: timezone.now().date())
+    start = Decimal(10_000)
+    last = Decimal(10_000)
+    peak = Decimal(10_000)
+    read_at = factory.LazyFunction(timezone.now)
+    updated_at = factory.LazyFunction(timezone.now)
+
+
+class SignalMarketFactory(TenantOwnedFactory):
+    class Meta:
+        model = SignalMarket
+
+    signal = factory.SubFactory(SignalFactory)
+    tenant = tenant_of("signal")
+    venue = "paper"
+    demand = Decimal(1)
+    read_at = factory.LazyFunction(timezone.now)
+
+
 class TradedInstrumentFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = TradedInstrument
@@ -263,3 +301,126 @@ class InstrumentSettingFactory(TenantOwnedFactory):
     margin_mode = "cross"
     leverage = Decimal(5)
     confirmed_at = factory.LazyFunction(timezone.now)
+
+
+class AccountBooksFactory(TenantOwnedFactory):
+    class Meta:
+        model = AccountBooks
+
+    account = factory.SubFactory(AccountFactory)
+    tenant = tenant_of("account")
+    since = factory.LazyFunction(timezone.now)
+    fills_read_until = factory.LazyFunction(timezone.now)
+    passed_at = factory.LazyFunction(timezone.now)
+
+
+class UnattributedPositionFactory(TenantOwnedFactory):
+    class Meta:
+        model = UnattributedPosition
+
+    account = factory.SubFactory(AccountFactory)
+    tenant = tenant_of("account")
+    symbol = "BTC/USDT:USDT"
+    quantity = Decimal(2)
+    average_price = Decimal(50_000)
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class CashBookFactory(TenantOwnedFactory):
+    class Meta:
+        model = CashBook
+
+    account = factory.SubFactory(AccountFactory)
+    tenant = tenant_of("account")
+    currency = "USDT"
+    balance = Decimal(1000)
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class AccountBillFactory(TenantOwnedFactory):
+    class Meta:
+        model = AccountBill
+
+    account = factory.SubFactory(AccountFactory)
+    tenant = tenant_of("account")
+    bill_id = factory.Sequence(str)
+    kind = AccountBill.Kind.FUNDING
+    currency = "USDT"
+    amount = Decimal("-1.5")
+    symbol = "BTC/USDT:USDT"
+    occurred_at = factory.LazyFunction(timezone.now)
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class FundingShareFactory(TenantOwnedFactory):
+    class Meta:
+        model = FundingShare
+
+    bill = factory.SubFactory(AccountBillFactory)
+    tenant = tenant_of("bill")
+    quantity = Decimal(10)
+    amount = Decimal("-1.5")
+
+
+class ReconciliationPolicyFactory(TenantOwnedFactory):
+    class Meta:
+        model = ReconciliationPolicy
+
+    subscription = factory.SubFactory(SubscriptionFactory)
+    tenant = tenant_of("subscription")
+    policy = "alert"
+
+
+class FindingFactory(TenantOwnedFactory):
+    class Meta:
+        model = Finding
+
+    account = factory.SubFactory(AccountFactory)
+    tenant = tenant_of("account")
+    symbol = "BTC/USDT:USDT"
+    position_side = "net"
+    kind = "manual_open"
+    params = factory.LazyFunction(lambda: {"quantity": "2", "price": "50000"})
+    policy = "alert"
+    first_seen_at = factory.LazyFunction(timezone.now)
+    last_seen_at = factory.LazyFunction(timezone.now)
+
+
+class PositionStopsFactory(TenantOwnedFactory):
+    class Meta:
+        model = PositionStops
+
+    copied_position = factory.SubFactory(CopiedPositionFactory)
+    tenant = tenant_of("copied_position")
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class StopOrderFactory(TenantOwnedFactory):
+    class Meta:
+        model = StopOrder
+
+    copied_position = factory.SubFactory(CopiedPositionFactory)
+    tenant = tenant_of("copied_position")
+    subscription = factory.LazyAttribute(lambda made: made.copied_position.subscription)
+    account = factory.LazyAttribute(lambda made: made.copied_position.account)
+    symbol = factory.LazyAttribute(lambda made: made.copied_position.symbol)
+    slot = 0
+    side = "sell"
+    quantity = Decimal(1)
+    stop_loss = Decimal(48_000)
+    state = StopOrder.State.WAITING
+    sent_at = factory.LazyFunction(timezone.now)
+    deadline_at = factory.LazyFunction(lambda: timezone.now() + timedelta(seconds=30))
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class StopEventFactory(TenantOwnedFactory):
+    class Meta:
+        model = StopEvent
+
+    stop = factory.SubFactory(StopOrderFactory)
+    tenant = tenant_of("stop")
+    kind = "accept"
+    from_state = StopOrder.State.SENDING
+    to_state = StopOrder.State.WAITING
+    occurred_at = factory.LazyFunction(timezone.now)

@@ -41,7 +41,9 @@ WebStarter = Callable[..., Web]
 def start_web(live: LiveProcesses, valkey: Any) -> WebStarter:
     """Start uvicorn with config.asgi as the stack does: `start_web(env={...}, ws="auto")`."""
 
-    def start(*, env: dict[str, str] | None = None, ws: str = "websockets", port: int = 0) -> Web:
+    def start(
+        *, env: dict[str, str] | None = None, ws: str = "websockets-sansio", port: int = 0
+    ) -> Web:
         port = port or free_port()
         process = live.start(
             "web",

@@ -89,7 +89,7 @@ class PaperClient:
         try:
             self._connection.request(method, target, body=body or None, headers=headers)
             answer = self._connection.getresponse()
-            return Answer(answer.status, answer.read().decode())
+            return Answer(answer.status, answer.read().decode(errors="replace"))
         except (OSError, http.client.HTTPException):
             self.close()
             raise

@@ -115,6 +115,20 @@ def test_the_clock_moves_the_venues_time(paper_exchange: PaperServer, client: Pa
     assert client.get("account/balance").code == "0"
 
 
+def test_funding_can_be_paid_at_any_time(paper_exchange: PaperServer, client: PaperClient) -> None:
+    order = {"instId": "BTC-USDT-SWAP", "tdMode": "cross", "side": "buy", "ordType": "market"}
+    assert client.post("trade/order", {**order, "sz": "1"}).code == "0"
+    control = paper_exchange.control
+    control.call("POST", "funding-rate", {"instId": "BTC-USDT-SWAP", "fundingRate": "0.001"})
+    control.call("POST", "fundings", {"instId": "BTC-USDT-SWAP"})
+    bill = client.get("account/bills?type=8").row
+    assert Decimal(bill["balChg"]) < 0 and bill["instId"] == "BTC-USDT-SWAP"
+    assert Decimal(client.get("account/balance").row["details"][0]["cashBal"]) == Decimal(
+        bill["bal"]
+    )
+    control.call("POST", "funding-rate", {"instId": "BTC-USDT-SWAP", "fundingRate": "0"})
+
+
 def test_a_deposit_arrives_in_balance_and_history(
     paper_exchange: PaperServer, client: PaperClient
 ) -> None:

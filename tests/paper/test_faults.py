@@ -212,12 +212,45 @@ def test_deleting_rules_ends_them(
         paper_exchange.control.call("DELETE", f"faults/{rule}")
 
 
+def test_one_field_of_an_answer_can_be_garbage(client: PaperClient, fault: Callable) -> None:
+    lookup = "trade/order?instId=BTC-USDT-SWAP&clOrdId=garbled1"
+    client.post("trade/order", order(clOrdId="garbled1"))
+    true = client.get(lookup).row
+    for value in (None, "NaN", 7, [], "１２"):
+        fault("garbage", method="GET", field="accFillSz", value=value)
+        assert client.get(lookup).row == {**true, "accFillSz": value}
+    fault("garbage", method="GET", field="accFillSz", value="<removed>")
+    assert client.get(lookup).row == {k: v for k, v in true.items() if k != "accFillSz"}
+    fault("garbage", method="GET", field="row", value=None)
+    assert client.get(lookup).data == [None]
+    fault("garbage", method="GET", field="code", value=0)
+    assert client.get(lookup).json == {"code": 0, "data": [true], "msg": ""}
+    assert client.get(lookup).row == true
+
+
+def test_garbage_by_chance_is_repeatable_and_strikes_one_field(
+    client: PaperClient, fault: Callable, orders: Callable
+) -> None:
+    def spoiled() -> list[str]:
+        fault("garbage", endpoint="account/balance", count=None, seed=3)
+        texts = [client.get("account/balance").text for _ in range(30)]
+        return [text.partition('"uTime"')[0] for text in texts]
+
+    first = spoiled()
+    assert len(set(first)) > 5
+    fault("garbage", seed=5, count=1)
+    client.post("trade/order", order())
+    assert len(orders()) == 1, "what is answered is nonsense, what was asked is done"
+
+
 @pytest.mark.parametrize(
     "rule",
     [
         {"action": "explode"},
         {"action": "drop", "probability": 2},
         {"action": "drop", "count": -1},
+        {"action": "garbage", "row": -1},
+        {"action": "garbage", "field": 7},
         {"action": "drop", "endpiont": "trade/order"},
         {"action": "delay", "ms": "soon"},
         "drop",
@@ -325,7 +358,8 @@ def test_the_ledger_can_be_read_for_one_account(
     assert client.account is not None
     client.post("trade/order", order())
     ledger = paper_exchange.control.ledger(client.account.api_key)
-    assert set(ledger) >= {"orders", "fills", "cash"}
-    for rows in ledger.values():
-        assert {row["apiKey"] for row in rows} == {client.account.api_key}
+    assert set(ledger) >= {"orders", "fills", "cash", "algos"}
+    for name, rows in ledger.items():
+        keys = {row["apiKey"] for row in rows}
+        assert keys == ({client.account.api_key} if name != "algos" else set())
     assert json.dumps(ledger["fills"])

@@ -42,7 +42,10 @@ def origin(live: LiveProcesses) -> str:
     address = f"http://{LOOPBACK}:{port}"
     live.start(
         "web",
-        (sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port)),
+        (
+            *(sys.executable, "-m", "uvicorn", "config.asgi:application"),
+            *("--port", str(port), "--ws", "websockets-sansio"),
+        ),
         env={"DATABASE_URL": database_url(), "PAPER_EXCHANGE_URL": f"http://{LOOPBACK}:9"},
         ready=lambda _: http_answers(f"{address}/login/"),
     )

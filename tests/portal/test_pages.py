@@ -13,6 +13,7 @@ from tests.factories import (
     AccountFactory,
     CredentialFactory,
     EventFactory,
+    FindingFactory,
     IntentFactory,
     OrderEventFactory,
     OrderFactory,
@@ -225,6 +226,26 @@ def test_two_attempts_are_told_apart_and_averaged(owner: Persona, browser: Clien
     assert "Attempt 2" in text
 
 
+def test_the_account_page_says_what_was_changed_by_hand(
+    owner: Persona, stranger: Persona, browser: Client
+):
+    finding = FindingFactory(
+        account=owner.account,
+        subscription=owner.copy,
+        kind="manual_reduction",
+        params={"quantity": "3", "price": "50000", "left": "7"},
+    )
+    page = f"/accounts/{owner.account.pk}/"
+    text = _text(browser.get(page))
+    assert "BTC/USDT:USDT was reduced by hand at the exchange: 3 at 50000, 7 are left" in text
+    assert owner.copy.strategy.name in text
+    with tenant_scope(owner.tenant.pk):
+        finding.delete()
+    assert "by hand" not in _text(browser.get(page))
+    FindingFactory(account=stranger.account)
+    assert "by hand" not in _text(browser.get(page))
+
+
 def test_the_account_page_shows_balances_exchange_positions_and_settings(
     owner: Persona, browser: Client
 ):
@@ -363,11 +384,11 @@ def test_every_icon_that_a_template_names_is_in_the_sprite():
 
 QUERIES = {
     # session, user, customers; for whole pages the sequence number; then the page's own
-    "/": 16,
-    "/positions/": 6,
+    "/": 18,
+    "/positions/": 8,
     "/orders/": 7,
-    "/copies/": 5,
-    "/parts/numbers/": 10,
+    "/copies/": 8,
+    "/parts/numbers/": 12,
     "/parts/feed/": 6,
 }
 

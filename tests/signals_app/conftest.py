@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from standardwebhooks import Webhook
 
-from signals_app.services import rejections, signals
+from signals_app.services import parsing, rejections, signals
 from tests.factories import WEBHOOK_SECRET, SourceFactory
 
 SYMBOLS = frozenset({"BTC/USDT:USDT", "ETH/USDT:USDT", "BTC/USDT"})
@@ -22,6 +22,7 @@ SYMBOLS = frozenset({"BTC/USDT:USDT", "ETH/USDT:USDT", "BTC/USDT"})
 def listed_symbols(monkeypatch) -> frozenset[str]:
     """The venue lists these; nothing is loaded over the network."""
     monkeypatch.setattr(signals, "known_symbols", lambda venue: SYMBOLS)
+    monkeypatch.setattr(parsing.markets, "instruments", lambda venue: dict.fromkeys(SYMBOLS))
     return SYMBOLS
 
 

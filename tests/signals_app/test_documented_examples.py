@@ -20,7 +20,7 @@ from signals_app.domain.canonical import FIELD_NAMES
 from signals_app.domain.errors import FormatCode
 from signals_app.models import Signal, SignalSource
 from tests.factories import WEBHOOK_SECRET, ApiKeyFactory, SourceFactory
-from tests.signals_app.test_signal_schema import schema_accepts
+from tests.signals_app.canonical.test_schema import schema_accepts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -49,7 +49,6 @@ def follower(book: Book | None = None, instrument: Instrument = BTC, **changes: 
         now=NOW,
         expires_at=NOW + timedelta(seconds=60),
         symbol=instrument.symbol,
-        allowed_symbols=(),
         strategy_active=True,
         subscription_active=True,
         account_active=True,

@@ -108,7 +108,7 @@ def test_until_the_check_has_passed_nothing_is_opened_and_nothing_is_signed(worl
     assert signed.count() == 0
 
     world.refresh(follower.account_id)
-    assert signed.count() == 3  # what it may, balances, positions
+    assert signed.count() == 7  # what it may, balances, open orders, fills, positions, bills, stops
     assert world.reload(follower.account).health == "healthy"
     world.run(late := world.entry())
     assert world.intent(late, follower).status == "filled"
@@ -257,6 +257,7 @@ def test_a_check_that_speaks_of_the_key_before_changes_nothing(world: World) -> 
         config = AccountConfig(
             uid=uid_of(world, old),
             position_mode="net",
+            takes_contracts=True,
             permissions=frozenset({"read_only", "trade"}),
             ip_restricted=False,
         )

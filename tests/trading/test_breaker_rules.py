@@ -32,6 +32,7 @@ RULE = BreakerRule(50, 20, timedelta(seconds=60), timedelta(seconds=120))
                 RejectKind.LATE: Answers(1, 1),
                 RejectKind.CLOCK: Answers(1, 1),
                 RejectKind.ACCOUNT: NOTHING,
+                RejectKind.POSITION: NOTHING,
                 RejectKind.CREDENTIALS: NOTHING,
                 RejectKind.RATE_LIMIT: NOTHING,
                 RejectKind.CLOSED: NOTHING,
@@ -47,7 +48,7 @@ def test_what_an_answer_says(placement: Placement, said: Answers) -> None:
 
 def test_every_kind_of_refusal_is_judged() -> None:
     """A new kind must be thought about here."""
-    assert len(RejectKind) == 8
+    assert len(RejectKind) == 11
 
 
 @pytest.mark.parametrize(

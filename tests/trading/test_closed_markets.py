@@ -52,3 +52,28 @@ def test_an_exit_is_tried_again_until_the_market_opens(world: World, trading_sta
     world.run(signal)
     assert world.intent(signal, follower).status == "filled"
     assert world.held(follower, ETH).filled == 0
+
+
+def test_an_exit_outlasts_a_market_that_stays_closed_for_long(
+    world: World, trading_state: Any
+) -> None:
+    follower = world.follower()
+    world.run(world.entry(symbol=ETH, size="1"))
+    trading_state("suspend")
+    world.fan_out(signal := world.signal("close", side="", symbol=ETH))
+
+    def try_again() -> None:
+        (due,) = world.orders(state="rejected", check_at__isnull=False)
+        with tenant_scope(world.tenant.pk):  # as if that time had passed
+            Order.objects.filter(pk=due.pk).update(check_at=timezone.now())
+        tasks.orders_check(order_ids=[due.pk], tenant_id=world.tenant.pk)
+        world.check()
+
+    for _ in range(8):
+        try_again()
+    assert world.intent(signal, follower).status == "rejected"
+    trading_state("live")
+    try_again()
+    world.run(signal)
+    assert world.intent(signal, follower).status == "filled"
+    assert world.held(follower, ETH).filled == 0

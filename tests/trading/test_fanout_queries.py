@@ -7,21 +7,48 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from config.demo.paper_control import invented_account
+from customers.models import ExchangeAccount
 from customers.tenancy import tenant_scope
 from tests.bench.population import SYMBOL, populate
-from tests.factories import SignalFactory
+from tests.factories import EquityDayFactory, SignalFactory, TenantSettingsFactory
 from trading import tasks
-from trading.models import Order, SignalShard
+from trading.models import Balance, Order, SignalShard
 from trading.services.fanout import signals
-from trading.services.fanout.shards import CHUNK, FIRST_CHUNK
+from trading.services.fanout.shards import CHUNKS, FIRST_CHUNK
+from trading.services.submission.stragglers import stragglers
 from venues import runtime
 
 # A chunk: locks, five reads, six writes, its last checks, marks and answers, in transactions;
 # answers may come in several lots.
 QUERIES_A_CHUNK = 60
+
+# Accounts' locks, what they hold, copy and work, their orders and stops, days and values; and for
+# the shard the market, with whoever wants to enter it.
+QUERIES_OF_THE_RULES = 24
+EVERY_RULE = {
+    "total_cap": "100000000",
+    "symbol_exposure_cap": "100000000",
+    "account_exposure_cap": "100000000",
+    "free_margin_reserve_percent": "1",
+    "min_liquidation_distance_percent": "1",
+    "max_open_positions": 50,
+    "max_orders_per_minute": 50,
+    "cooldown_after_stops": 3,
+    "cooldown_minutes": 60,
+    "daily_loss_limit": "100000000",
+    "daily_loss_limit_percent": "90",
+    "drawdown_limit_percent": "90",
+    "signal_lifetime_seconds": 60,
+    "trading_hours": ["mon-sun 00:00-24:00"],
+    "max_spread_percent": "50",
+    "max_depth_percent": "100",
+    "funding_guard_minutes": 1,
+}
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +60,8 @@ def fresh_gateways() -> Iterator[None]:
     runtime.close_gateways()
 
 
-def queries_of_a_fan_out(paper: Any, followers: int) -> int:
+def queries_of_a_fan_out(paper: Any, followers: int, **rules: Any) -> int:
+    """`rules` are what the firm states."""
     accounts = [invented_account(f"q-{followers}-{number}") for number in range(followers)]
     paper.control.add_accounts(*accounts)
     population = populate(accounts)
@@ -49,10 +77,17 @@ def queries_of_a_fan_out(paper: Any, followers: int) -> int:
             leverage="5",
         )
         tenant_id = population.tenant.pk
+        if rules:
+            TenantSettingsFactory(tenant=population.tenant, settings={"values": rules})
+            read = timezone.now()
+            for account in ExchangeAccount.objects.all():
+                EquityDayFactory(account=account, read_at=read)
+            Balance.objects.update(equity_usd=F("equity"))
         with CaptureQueriesContext(connection) as queries:
             signals.signal_dispatch(signal_id=signal.pk, tenant_id=tenant_id)
             for shard_id in SignalShard.objects.values_list("pk", flat=True):
                 tasks.shard_run(shard_id=shard_id, tenant_id=tenant_id)
+        assert stragglers.wait(30)  # a busy machine answers late
         sent = Order.objects.filter(signal_id=signal.pk, acknowledged_at__isnull=False)
         assert sent.count() == followers
     return len(queries)
@@ -62,7 +97,7 @@ def test_six_times_the_followers_ask_one_chunk_more(paper_exchange: Any, setting
     settings.FANOUT_WORKERS = 1
     queries_of_a_fan_out(paper_exchange, 1)  # loads markets and settings
     one_chunk = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK)
-    two_chunks = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK + CHUNK)
+    two_chunks = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK + CHUNKS[connection.vendor])
     assert one_chunk < 20 + QUERIES_A_CHUNK
     assert two_chunks - one_chunk < QUERIES_A_CHUNK
 
@@ -75,3 +110,15 @@ def test_the_same_followers_in_more_shards_ask_more(paper_exchange: Any, setting
     settings.FANOUT_WORKERS = 4
     in_four = queries_of_a_fan_out(paper_exchange, followers)
     assert in_one < in_four < in_one + 4 * QUERIES_A_CHUNK
+
+
+def test_the_facts_of_all_rules_cost_a_chunk_a_fixed_number_of_questions(
+    paper_exchange: Any, settings: Any
+) -> None:
+    settings.FANOUT_WORKERS = 1
+    queries_of_a_fan_out(paper_exchange, 1)
+    without = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK)
+    few = queries_of_a_fan_out(paper_exchange, 5, **EVERY_RULE)
+    many = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK, **EVERY_RULE)
+    assert few <= many <= few + 10, "answers come in one lot or in several"
+    assert many - without <= QUERIES_OF_THE_RULES

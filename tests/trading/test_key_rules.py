@@ -11,7 +11,11 @@ from venues.domain.types import AccountConfig
 
 def config(*permissions: str, uid: str = "7") -> AccountConfig:
     return AccountConfig(
-        uid=uid, position_mode="net", permissions=frozenset(permissions), ip_restricted=True
+        uid=uid,
+        position_mode="net",
+        takes_contracts=True,
+        permissions=frozenset(permissions),
+        ip_restricted=True,
     )
 
 

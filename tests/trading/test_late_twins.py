@@ -10,8 +10,7 @@ import pytest
 from django.utils import timezone
 
 from customers.tenancy import tenant_scope
-from tests.factories import SourceFactory, StrategyFactory, SubscriptionFactory
-from tests.trading.world import World
+from tests.trading.world import World, other_copy
 from trading import tasks
 from trading.models import Intent, Order
 from trading.services.fanout.context import shard_context
@@ -108,22 +107,6 @@ def test_a_resting_twin_is_cancelled(world: World) -> None:
 
 
 # --- the account's other copies ------------------------------------------------------------------
-
-
-def other_copy(world: World, follower: Any) -> tuple[World, Any]:
-    """Another strategy with a source of its own, followed by the same account."""
-    source = SourceFactory(tenant=world.tenant, venue="paper")
-    strategy = StrategyFactory(tenant=world.tenant, source=source)
-    other = World(world.paper, world.tenant, source, strategy, world.keys)
-    copy = SubscriptionFactory(
-        tenant=world.tenant,
-        strategy=strategy,
-        account=follower.account,
-        customer=follower.customer,
-        sizing_mode="leader_ratio",
-        ratio=Decimal(1),
-    )
-    return other, copy
 
 
 def test_another_copy_takes_no_other_side_while_an_exit_is_unproven(world: World) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from customers.tenancy import tenant_scope
 from tests.factories import SourceFactory, StrategyFactory, SubscriptionFactory
@@ -169,3 +171,25 @@ def test_an_attempt_that_is_still_watched_does_not_speak_for_the_one_after_it(
     order_check_all(world, [lost.pk])
     intent = world.intent(signal, follower)
     assert (intent.status, intent.reason_code) == ("filled", "")
+
+
+def test_a_venue_that_cannot_be_asked_for_an_hour_loses_no_exit(world: World) -> None:
+    follower = world.follower()
+    signal = _lose_exit(world)
+    world.paper.control.add_fault("http_status", status=503, endpoint="account/positions")
+    _look(world)
+    with tenant_scope(world.tenant.pk):  # it is called absent once there is no hope to disprove it
+        rows = Order.objects.filter(is_entry=False)
+        hour = timedelta(hours=1)
+        rows.update(deadline_at=timezone.now() - hour, sent_at=timezone.now() - hour)
+    _look(world)
+    with tenant_scope(world.tenant.pk):
+        (lost,) = rows
+        assert lost.state == "not_placed"
+        rows.update(finished_at=timezone.now() - hour)
+    _look(world)
+
+    world.paper.control.clear_faults()
+    _look(world)
+    assert world.intent(signal, follower).status == "filled"
+    assert world.held(follower).filled == 0

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from strategies.domain.settings import CopySettings
 from strategies.domain.sizing import SizingMode
 from tests.trading.plans import (
     BTC,
@@ -33,7 +34,7 @@ from trading.domain.planning import (
     Instruction,
     plan_follower,
 )
-from trading.domain.reasons import ReasonCode
+from trading.domain.reasons import Reason, ReasonCode
 from trading.domain.risk import ControlMode, Controls
 
 # --- the stories ---------------------------------------------------------------------------------
@@ -239,7 +240,18 @@ ENTRY_BARRIERS: dict[str, tuple[dict[str, Any], ReasonCode]] = {
     "unchecked": ({"account_checked": False}, ReasonCode.ACCOUNT_UNCHECKED),
     "unhealthy": ({"account_healthy": False}, ReasonCode.ACCOUNT_UNHEALTHY),
     "expired": ({"expires_at": NOW - timedelta(seconds=1)}, ReasonCode.SIGNAL_EXPIRED),
-    "symbol": ({"allowed_symbols": ("ETH/USDT:USDT",)}, ReasonCode.SYMBOL_NOT_ALLOWED),
+    "symbol": (
+        {"settings": CopySettings(allowed_symbols=frozenset({"ETH/USDT:USDT"}))},
+        ReasonCode.SYMBOL_NOT_ALLOWED,
+    ),
+    "denied symbol": (
+        {"settings": CopySettings(denied_symbols=frozenset({BTC.symbol}))},
+        ReasonCode.SYMBOL_NOT_ALLOWED,
+    ),
+    "settings": (
+        {"settings_doubt": Reason(ReasonCode.SETTINGS_UNREADABLE)},
+        ReasonCode.SETTINGS_UNREADABLE,
+    ),
     "no balance": ({"available": None}, ReasonCode.BALANCE_UNKNOWN),
     "poor": ({"available": D(1)}, ReasonCode.INSUFFICIENT_BALANCE),
     "stale switch": ({"controls": Controls(is_stale=True)}, ReasonCode.CONTROL_STALE),
@@ -319,11 +331,29 @@ def test_an_entry_against_the_own_position_is_denied() -> None:
 # --- caps ----------------------------------------------------------------------------------------
 
 
-def test_an_entry_is_cut_to_the_venues_largest_order_and_forgets_the_rest() -> None:
+def test_an_entry_above_the_venues_largest_order_becomes_several() -> None:
     small = replace(BTC, max_market_size=D("7.5"))
     plan = plan_follower(say("open", 20), follower(instrument=small))
-    assert orders(plan) == [(MAIN_LEG, "entry", "buy", D(7), 0)]
-    assert plan.target == 7
+    assert orders(plan) == [
+        (MAIN_LEG, "entry", "buy", D(7), 0),
+        (FIRST_EXTRA_LEG, "entry", "buy", D(7), 0),
+        (FIRST_EXTRA_LEG + 1, "entry", "buy", D(6), 0),
+    ]
+    assert plan.target == 20
+    plan = plan_follower(say("flip", 8, SHORT), follower(held(8), instrument=small))
+    assert orders(plan) == [
+        (CLOSE_LEG, "exit", "sell", D(4), 0),
+        (FIRST_EXTRA_LEG, "exit", "sell", D(4), 0),
+        (MAIN_LEG, "entry", "sell", D(4), 1),
+        (FIRST_EXTRA_LEG + 1, "entry", "sell", D(4), 1),
+    ]
+
+
+def test_an_entry_becomes_twenty_orders_at_most_and_forgets_the_rest() -> None:
+    small = replace(BTC, max_market_size=D("7.5"))
+    plan = plan_follower(say("open", 1000), follower(instrument=small))
+    assert [size for _leg, _kind, _side, size, _wave in orders(plan)] == [D(7)] * 20
+    assert plan.target == 140
 
 
 def test_an_exit_above_the_venues_largest_order_becomes_several() -> None:
@@ -344,11 +374,11 @@ def test_an_exit_above_the_venues_largest_order_becomes_several() -> None:
 
 
 def test_the_balance_is_asked_for_what_the_cap_left() -> None:
-    small = replace(BTC, max_market_size=D(2))
     # Two contracts are 1,000 of notional, 200 of margin, 212 with the reserve.
-    enough = follower(instrument=small, available=D(212))
+    capped = CopySettings(per_order_cap=D(200))
+    enough = follower(settings=capped, available=D(212))
     assert orders(plan_follower(say("open", 20), enough)) == [(MAIN_LEG, "entry", "buy", D(2), 0)]
-    short = follower(instrument=small, available=D("211.99"))
+    short = follower(settings=capped, available=D("211.99"))
     plan = plan_follower(say("open", 20), short)
     assert reason(plan) is ReasonCode.INSUFFICIENT_BALANCE
     assert plan.legs[0].reason.params == {
@@ -423,6 +453,7 @@ def test_an_entry_without_the_leaders_size_says_so(terms: dict[str, Any], code: 
     ("leader_equity", "own", "code"),
     [
         (None, D(5), ReasonCode.LEADER_EQUITY_UNKNOWN),
+        (D(0), D(5), ReasonCode.LEADER_WITHOUT_EQUITY),
         (D(5), None, ReasonCode.BALANCE_UNKNOWN),
     ],
 )

@@ -5,9 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -107,31 +105,18 @@ def test_a_look_up_that_never_ends_loses_no_other_result(
 
 
 @pytest.mark.parametrize(
-    "nonsense",
-    [{"filled_at_ms": 10**18}, {"quantity": 10**30}],
-    ids=["time", "quantity"],
+    ("field", "value"), [("ts", "9" * 14), ("fillSz", "9" * 30), ("fillSz", "9" * 15)]
 )
-def test_fills_of_nonsense_spoil_no_other_account(
-    world: World, monkeypatch: pytest.MonkeyPatch, nonsense: dict[str, Any]
-) -> None:
+def test_fills_of_nonsense_spoil_no_other_account(world: World, field: str, value: str) -> None:
     sick, well = world.follower(), world.follower()
     world.fan_out(signal := world.entry())
-    sick_order = world.orders(account=sick.account)[0].pk
-    honest = OkxGateway.order_fills
-
-    async def order_fills(self: OkxGateway, *args: Any, **names: Any) -> Any:
-        fills = await honest(self, *args, **names)
-        return [
-            replace(fill, **nonsense) if fill.client_order_id == sick_order else fill
-            for fill in fills
-        ]
-
-    monkeypatch.setattr(OkxGateway, "order_fills", order_fills)
+    garbage = {"endpoint": "trade/fills", "field": field, "value": value}
+    world.paper.control.add_fault("garbage", **garbage, **_key(world, sick))
     tasks.orders_check(order_ids=_due(world), tenant_id=world.tenant.pk)
     assert world.intent(signal, well).status == "filled"
     assert world.intent(signal, sick).status == "working"
 
-    monkeypatch.undo()
+    world.paper.control.clear_faults()
     tasks.orders_check(order_ids=_due(world), tenant_id=world.tenant.pk)
     assert world.intent(signal, sick).status == "filled"
 
@@ -176,25 +161,13 @@ def test_a_hanging_account_holds_up_no_others_balances(world: World) -> None:
     assert has_balance(sick)
 
 
-@pytest.mark.parametrize("balances", ["nonsense", [{"equity": Decimal(10) ** 30}]])
-def test_balances_of_nonsense_spoil_no_other_account(
-    world: World, monkeypatch: pytest.MonkeyPatch, balances: Any
-) -> None:
+@pytest.mark.parametrize(("field", "value"), [("eq", "9" * 30), ("eq", []), ("details", 7)])
+def test_balances_of_nonsense_spoil_no_other_account(world: World, field: str, value: Any) -> None:
     sick, well = world.follower(), world.follower()
     with tenant_scope(world.tenant.pk):
         Balance.objects.all().delete()
-    sick_key = world.keys[sick.account_id].api_key
-    honest = OkxGateway.balances
-
-    async def answer(self: OkxGateway, credentials: Any) -> Any:
-        found = await honest(self, credentials)
-        if credentials.api_key != sick_key:
-            return found
-        if isinstance(balances, str):
-            raise AttributeError(balances)
-        return [replace(found[0], **balances[0])]
-
-    monkeypatch.setattr(OkxGateway, "balances", answer)
+    garbage = {"endpoint": "account/balance", "field": field, "value": value}
+    world.paper.control.add_fault("garbage", **garbage, **_key(world, sick))
     ids = [sick.account_id, well.account_id]
     tasks.accounts_refresh(account_ids=ids, tenant_id=world.tenant.pk)
     with tenant_scope(world.tenant.pk):

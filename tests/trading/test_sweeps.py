@@ -66,8 +66,8 @@ def test_an_account_that_fails_is_read_less_often_but_never_less_than_every_five
         found = _handed_out()
         return {failed for failed, pk in accounts.items() if pk in found}
 
-    assert due(59) == set()
-    assert due(61) == {0}
+    assert due(49) == set()
+    assert due(51) == {0}
     assert due(121) == {0, 1}
     assert due(241) == {0, 1, 2}
     assert due(301) == {0, 1, 2, 3, 40}

@@ -3,6 +3,8 @@ exchange, and the steps of the flow run by hand instead of by workers."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -28,6 +30,8 @@ from tests.factories import (
 from trading import tasks
 from trading.models import CopiedPosition, Intent, Order
 from trading.services.control_state import forget_controls
+from trading.services.fanout.signals import signal_dispatch
+from trading.services.instruments import forget_noted
 from trading.services.submission.stragglers import stragglers
 from venues import markets
 
@@ -107,8 +111,8 @@ class World:
 
     def dispatch(self, signal: Signal) -> list[str]:
         """Cut the signal into shards; their ids."""
-        tasks.signal_dispatch(signal_id=signal.pk, tenant_id=self.tenant.pk)
         with tenant_scope(self.tenant.pk):
+            signal_dispatch(signal_id=signal.pk, tenant_id=self.tenant.pk)
             return list(signal.shards.values_list("pk", flat=True))
 
     def fan_out(self, signal: Signal, *, wait: bool = True) -> None:
@@ -145,6 +149,14 @@ class World:
                 tasks.orders_check(order_ids=ids, tenant_id=self.tenant.pk)
             return live.count()
 
+    def check_until(self, condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+        """Rounds of `check` until it holds, however slow the machine is."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+            self.check()
+            time.sleep(0.05)
+
     def orders(self, **filters: Any) -> list[Order]:
         with tenant_scope(self.tenant.pk):
             return list(Order.objects.filter(**filters).order_by("pk"))
@@ -173,6 +185,23 @@ class World:
 
 def make_world(paper: Any, **strategy: Any) -> World:
     markets.forget_markets()
+    forget_noted()  # the rows of it are gone with the last test's
     tenant = TenantFactory()
     source = SourceFactory(tenant=tenant, venue="paper")
     return World(paper, tenant, source, StrategyFactory(tenant=tenant, source=source, **strategy))
+
+
+def other_copy(world: World, follower: Subscription) -> tuple[World, Subscription]:
+    """Another strategy with a source of its own, followed by the same account."""
+    source = SourceFactory(tenant=world.tenant, venue="paper")
+    strategy = StrategyFactory(tenant=world.tenant, source=source)
+    other = World(world.paper, world.tenant, source, strategy, world.keys)
+    copy = SubscriptionFactory(
+        tenant=world.tenant,
+        strategy=strategy,
+        account=follower.account,
+        customer=follower.customer,
+        sizing_mode="leader_ratio",
+        ratio=Decimal(1),
+    )
+    return other, copy

@@ -13,7 +13,7 @@ from venues import clock as venue_clock
 from venues.clock import ServerTime, VenueClock
 from venues.domain.clock import ClockReading, better_reading, reading_of
 from venues.domain.types import VenueError, VenueErrorKind
-from venues.okx.parsing import server_time_ms
+from venues.okx.rows import server_time_ms
 
 
 def reading(

@@ -22,6 +22,8 @@ TABLE = [
     ("GET trade/fills-history", 10, "account"),
     ("GET account/balance", 10, "account"),
     ("GET account/positions", 10, "account"),
+    ("GET asset/deposit-history", 12, "account"),
+    ("GET asset/withdrawal-history", 12, "account"),
     ("GET account/config", 5, "account"),
     ("POST account/set-position-mode", 5, "account"),
     ("GET account/trade-fee", 5, "account"),
@@ -85,6 +87,11 @@ def usable(count: int, scope: str, endpoint: str) -> int:
         "GET public/time": 3,
         "GET account/balance": 2,
         "GET account/positions": 2,
+        "GET trade/orders-pending": 2,  # look-ups, and who compares books
+        "GET trade/fills": 2,
+        "GET trade/fills-history": 2,
+        "GET account/bills": 2,
+        "GET trade/orders-algo-pending": 2,
     }.get(endpoint, 1)
     return count * (70 if scope == "address" else 100) // (100 * asking)
 

@@ -27,7 +27,8 @@ ACCEPTED, REJECTED, UNKNOWN = (
 REFUSALS_OF_THE_ORDER = (
     "51000 51006 51137 51138 51020 51121 51202 51100 51005 51201 51203"
 ).split()
-REFUSALS_OF_THE_ACCOUNT = "51008 51131 51127 51010 51169 51170 51205 51174 51004".split()
+REFUSALS_OF_THE_ACCOUNT = "51008 51131 51127 51174 51004".split()
+LESS_IS_HELD = "51112 51169 51170 51205".split()
 CLOSED_MARKETS = "51001 51021 51022 51027 51028 51029 51030".split()
 REFUSALS_OF_THE_KEY = (
     "50101 50103 50104 50105 50106 50107 50110 50111 50113 50119 50120 50121"
@@ -71,10 +72,30 @@ def test_a_definite_refusal_of_the_order(code: str, answer: Any) -> None:
 
 
 @pytest.mark.parametrize("answer", [row_answer, top_answer])
+@pytest.mark.parametrize("code", LESS_IS_HELD)
+def test_a_refusal_to_close_more_than_is_held(code: str, answer: Any) -> None:
+    placement = classify_placement(answer(code), OURS)
+    assert (placement.result, placement.reject_kind) == (REJECTED, RejectKind.POSITION)
+
+
+@pytest.mark.parametrize("answer", [row_answer, top_answer])
 @pytest.mark.parametrize("code", REFUSALS_OF_THE_ACCOUNT)
 def test_a_refusal_that_no_other_account_would_get(code: str, answer: Any) -> None:
     placement = classify_placement(answer(code), OURS)
     assert (placement.result, placement.reject_kind) == (REJECTED, RejectKind.ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("51010", "Request unsupported under current account mode"),
+        ("51000", "Parameter posSide error"),
+        ("51000", "Parameter posSide can not be empty"),
+    ],
+)
+def test_a_refusal_for_the_accounts_mode(code: str, words: str) -> None:
+    placement = classify_placement(row_answer(code, sMsg=words), OURS)
+    assert (placement.result, placement.reject_kind) == (REJECTED, RejectKind.MODE)
 
 
 @pytest.mark.parametrize("answer", [row_answer, top_answer])
@@ -255,7 +276,7 @@ ANSWERS = st.fixed_dictionaries(
 
 def definite(code: object) -> bool:
     known = {*REFUSALS_OF_THE_ORDER, *REFUSALS_OF_THE_ACCOUNT, *REFUSALS_OF_THE_KEY}
-    known |= {*CLOSED_MARKETS, "50011", "50061", "50036", "50037", "50102", "50112"}
+    known |= {*CLOSED_MARKETS, "51010", "50011", "50061", "50036", "50037", "50102", "50112"}
     # Also definite in the documentation, without a row in our facts: malformed requests, frozen
     # keys, unknown exchange ids.
     known |= {"50002", "50006", "50014", "50015", "50024", "51003"}

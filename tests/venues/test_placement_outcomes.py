@@ -61,7 +61,7 @@ DEFINITE = [
     ({"code": "50110", "status": 401}, RejectKind.CREDENTIALS),
     ({"code": "50120", "status": 200}, RejectKind.CREDENTIALS),
     ({"code": "51000", "status": 400}, RejectKind.ORDER),
-    ({"code": "51010", "status": 200}, RejectKind.ACCOUNT),
+    ({"code": "51010", "status": 200}, RejectKind.MODE),
     ({"code": "51022", "status": 200}, RejectKind.CLOSED),
 ]
 REFUSED_BY_THE_EXCHANGE = [
@@ -69,7 +69,7 @@ REFUSED_BY_THE_EXCHANGE = [
     ({"quantity": Decimal("1.005")}, "51121", RejectKind.ORDER),
     ({"quantity": Decimal(10) ** 9}, "51202", RejectKind.ORDER),
     ({"quantity": Decimal(9000)}, "51008", RejectKind.ACCOUNT),
-    ({"reduce_only": True, "side": "sell"}, "51169", RejectKind.ACCOUNT),
+    ({"reduce_only": True, "side": "sell"}, "51169", RejectKind.POSITION),
     ({"order_type": "limit", "price": Decimal(10) ** 6}, "51137", RejectKind.ORDER),
     ({"order_type": "limit", "price": Decimal(1), "side": "sell"}, "51138", RejectKind.ORDER),
     ({"client_order_id": "not-allowed"}, "51000", RejectKind.ORDER),

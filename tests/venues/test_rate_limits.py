@@ -209,7 +209,7 @@ def test_exits_what_they_depend_on_and_cancellations_use_what_entries_leave(
     async def both() -> list[list[int]]:
         return await asyncio.gather(ask_all(is_exit=False), ask_all(is_exit=True))
 
-    assert runtime.run(both()) == [[4, 4, 48, 48, 60], [5, 5, 60, 60, 60]]
+    assert runtime.run(both()) == [[4, 4, 48, 24, 60], [5, 5, 60, 30, 60]]
 
 
 def test_a_read_without_a_turn_says_so(paper_exchange: PaperServer, gateway: Gateway) -> None:

@@ -2,22 +2,32 @@
 
 from trading.admin import (
     breakers,
+    cash,
     controls,
     holdings,
     keys,
     manual_signal,
+    mass_close,
     orders,
     overview,
+    reconciliation,
     signals,
+    stops,
+    streams,
 )
 
 __all__ = [
     "breakers",
+    "cash",
     "controls",
     "holdings",
     "keys",
     "manual_signal",
+    "mass_close",
     "orders",
     "overview",
+    "reconciliation",
     "signals",
+    "stops",
+    "streams",
 ]

@@ -14,7 +14,14 @@ from customers.admin_base import LedgerAdmin
 from customers.admin_pages import Panel, register_panel
 from customers.models import ExchangeAccount
 from strategies.models import Subscription
-from trading.models import Balance, CopiedPosition, InstrumentSetting, Order, Position, Trade
+from trading.models import (
+    Balance,
+    CopiedPosition,
+    InstrumentSetting,
+    Order,
+    Position,
+    Trade,
+)
 from trading.reason_texts import reason_text
 
 

@@ -22,11 +22,20 @@ from customers.domain.ids import new_id
 from customers.domain.roles import Resource, Verb
 from customers.models import Tenant
 from customers.services.audit import audit_record
-from signals_app.domain.canonical import CanonicalSignal, canonical_from_json, canonical_to_json
+from signals_app.domain.canonical import (
+    INSTRUCTIONS,
+    CanonicalSignal,
+    canonical_from_json,
+    canonical_to_json,
+)
 from signals_app.domain.errors import SignalFormatError
 from signals_app.models import Signal, SignalSource
-from signals_app.services.signals import SignalRefusedError, signal_accept
+from signals_app.problem_texts import problem_text
+from signals_app.services.price_checks import signal_price_check
+from signals_app.services.signals import SignalRefusedError, signal_accept, signal_draft
 from strategies.selectors.reach import signal_reach
+from trading.reason_texts import reason_text
+from trading.selectors.signal_preview import Preview, signal_preview
 
 _EXTERNAL_ID = re.compile(r"manual-[0-9a-z]{26}")
 _TEXT_FIELDS = (
@@ -52,7 +61,10 @@ class ManualSignalForm(forms.Form):
         queryset=SignalSource.objects.none(),
         widget=UnfoldAdminSelectWidget,
     )
-    action = _choice(gettext_lazy("Action"), Signal.Action.choices)
+    action = _choice(
+        gettext_lazy("Action"),
+        [choice for choice in Signal.Action.choices if choice[0] in INSTRUCTIONS],
+    )
     symbol = _text(
         gettext_lazy("Symbol"), required=True, help_text=gettext_lazy("Such as BTC/USDT:USDT")
     )
@@ -113,6 +125,18 @@ def send_signal_page(request: HttpRequest) -> HttpResponse:
             notice=_("A signal belongs to one tenant. Choose it at the top left."),
             http_status=409,
         )
+    manual = SignalSource.objects.for_tenant(access.tenant).filter(kind=SignalSource.Kind.MANUAL)
+    if not manual.exists():
+        return console_page(
+            request,
+            "admin/console/notice.html",
+            title=_("Send a signal"),
+            notice=_(
+                "There is no source of the kind “manual” yet. Add one under Signal sources, and a "
+                "strategy that copies it."
+            ),
+            http_status=409,
+        )
     form = ManualSignalForm(request.POST or None, tenant=access.tenant)
     if request.method == "POST" and form.is_valid() and "edit" not in request.POST:
         external_id = request.POST.get("external_id", "")
@@ -136,7 +160,14 @@ def _form_page(request: HttpRequest, form: ManualSignalForm) -> HttpResponse:
 
 
 def _confirmation(request: HttpRequest, form: ManualSignalForm) -> HttpResponse:
-    source = form.cleaned_data["source"]
+    source, now = form.cleaned_data["source"], timezone.now()
+    try:
+        signal_price_check(source, form.canonical)
+    except SignalRefusedError as refusal:
+        form.add_error(refusal.field or None, problem_text(refusal.code, refusal.params))
+        return _form_page(request, form)
+    external_id = f"manual-{new_id()}"
+    draft = signal_draft(source, form.canonical, external_id, "", now)
     return console_page(
         request,
         "admin/console/signal_confirm.html",
@@ -145,17 +176,43 @@ def _confirmation(request: HttpRequest, form: ManualSignalForm) -> HttpResponse:
         source=source,
         document=_shown(form),
         reach=signal_reach(source=source, symbol=form.canonical.symbol),
-        external_id=f"manual-{new_id()}",
+        external_id=external_id,
+        preview=_shown_preview(signal_preview(draft, now)),
     )
+
+
+def _shown_preview(preview: Preview) -> dict[str, Any]:
+    """Each follower's orders and reasons in the reader's words."""
+    return {
+        "orders": preview.orders,
+        "skips": preview.skips,
+        "more": preview.more,
+        "rows": [
+            {
+                "follower": follower,
+                "legs": [
+                    (leg, reason_text(leg.reason_code, leg.reason_params)) for leg in follower.legs
+                ],
+            }
+            for follower in preview.followers
+        ],
+    }
 
 
 def _shown(form: ManualSignalForm) -> list[tuple[Any, str]]:
     document = canonical_to_json(form.canonical)
     return [
-        (form.fields[name].label, document[name])
-        for name in form.fields
+        (field.label, _chosen(field, document[name]))
+        for name, field in form.fields.items()
         if name in document and name != "source"
     ]
+
+
+def _chosen(field: forms.Field, value: str) -> str:
+    """A choice in the reader's words, other values as they are."""
+    if not isinstance(field, forms.ChoiceField):
+        return value
+    return str(dict(field.choices).get(value, value))  # type: ignore[arg-type]  # one flat list
 
 
 def _send(request: HttpRequest, form: ManualSignalForm, external_id: str) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -16,7 +17,9 @@ from customers.admin_base import LedgerAdmin
 from customers.admin_json import pretty_json
 from customers.admin_pages import console_page
 from customers.domain.roles import Verb
+from customers.fields import plain
 from signals_app.models import Signal
+from signals_app.skip_texts import skip_text
 from trading.admin.coverage_bars import coverage_counters, coverage_segments
 from trading.models import EffectiveSettings, Intent, SignalShard
 from trading.selectors.coverage import coverage_by_signal, signal_coverage
@@ -85,6 +88,8 @@ class SignalAdmin(LedgerAdmin[Signal]):
             title=str(signal),
             opts=self.opts,
             original=signal,
+            targets=_shown_targets(signal),
+            skip_reason=skip_text(signal.skip_code, signal.skip_params),
             raw_payload=pretty_json(signal.raw_payload) if signal.raw_payload else "",
             **self._followers(request, signal),
         )
@@ -93,14 +98,18 @@ class SignalAdmin(LedgerAdmin[Signal]):
         return [("followers", self.followers_view), ("changes", self.changes_view)]
 
     def followers_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The counters and the table, for the filter, the pages and a full refresh."""
+        """The head's state, the counters and the table, for the filter, the pages and a full
+        refresh."""
         signal = self._signal(request, object_id)
         return TemplateResponse(
-            request, "admin/console/signal_followers.html", self._followers(request, signal)
+            request,
+            "admin/console/signal_followers.html",
+            {**self._followers(request, signal), "is_part": True},
         )
 
     def changes_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The counters, and those rows that the page has on show and that changed."""
+        """The head's state, the counters, and those rows that the page has on show and that
+        changed."""
         signal = self._signal(request, object_id)
         coverage = signal_coverage(signal)
         return TemplateResponse(
@@ -142,6 +151,17 @@ class SignalAdmin(LedgerAdmin[Signal]):
             "followers_url": reverse("admin:signals_app_signal_followers", args=[signal.pk]),
             "changes_url": reverse("admin:signals_app_signal_changes", args=[signal.pk]),
         }
+
+
+def _shown_targets(signal: Signal) -> list[dict[str, str]]:
+    """Prices with the percentage of the position that is taken there."""
+    return [
+        {
+            "price": target["price"],
+            "percent": format(plain(round(Decimal(target["fraction"]) * 100, 2)), "f"),
+        }
+        for target in signal.targets
+    ]
 
 
 @admin.register(Intent)

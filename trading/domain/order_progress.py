@@ -68,18 +68,28 @@ def next_exit_quantity(
     working_exits: Decimal,
     at_venue: Decimal | None,
     held_by_others: Decimal,
+    held_by_client: Decimal = Decimal(0),
+    refused: bool = False,
 ) -> Decimal:
     """How much the next attempt of an exit may close: unsigned, native unit, not rounded.
 
     `sign` is the exit's: −1 sells. `rest`: what the last attempt left. `held`, `working_exits`,
-    `at_venue` and `held_by_others` (of the account's other copies, on the side that is closed) are
-    signed. `at_venue` None: the venue refused the last attempt itself, so nothing of it happened.
-    Otherwise, what the venue holds less than our books do was exited without our knowing; as far
-    as anybody can tell by the last attempt, so it is not exited again.
+    `at_venue`, `held_by_others` (of the account's other copies, on the side that is closed) and
+    `held_by_client` (what no copy accounts for) are signed.
+
+    `at_venue` None: the venue refused the last attempt itself, so nothing of it happened. Asked
+    although it `refused`: what is missing there the client took by hand, out of all copies alike,
+    so the attempt's share of what is left is closed. Otherwise, what the venue holds less than our
+    books do was exited without our knowing; as far as anybody can tell by the last attempt, so it
+    is not exited again.
     """
     closable = -sign * (held + working_exits)
-    if at_venue is not None:
-        share = -sign * (at_venue - held_by_others)
+    if at_venue is not None and refused:
+        booked, there = -sign * (held + held_by_others), max(-sign * at_venue, Decimal(0))
+        if there < booked:
+            rest, closable = rest * there / booked, closable * there / booked
+    elif at_venue is not None:
+        share = -sign * (at_venue - held_by_others - held_by_client)
         rest -= max(-sign * held - share, Decimal(0))
         closable = min(closable, share)
     return max(min(rest, closable), Decimal(0))

@@ -19,6 +19,7 @@ WATCH_INTERVAL = timedelta(seconds=60)
 _BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0)
 _PATIENT_AFTER = 60
 _PATIENT_SECONDS = 10.0
+_EXIT_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 _WORKING_BACKOFF_SECONDS = (0.2, 0.4, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -56,6 +57,12 @@ def working_delay(checks: int) -> timedelta:
     """Pause before the next look at an order that is on the book."""
     steps = _WORKING_BACKOFF_SECONDS
     return timedelta(seconds=steps[min(checks, len(steps) - 1)])
+
+
+def exit_retry_delay(attempt: int) -> timedelta:
+    """Pause after an exit's n-th attempt (from 1) was refused for what may pass."""
+    steps = _EXIT_RETRY_SECONDS
+    return timedelta(seconds=steps[min(attempt, len(steps)) - 1])
 
 
 def counts_as_miss(*, now: datetime, deadline_at: datetime) -> bool:

@@ -31,6 +31,12 @@ class CopiedPosition(TenantModel):
     realised_pnl = AmountField(_("realised PnL"), default=Decimal(0))
     fees = AmountField(_("fees"), default=Decimal(0))
     leverage = AmountField(_("leverage"), null=True, blank=True)
+    margin_mode = models.CharField(
+        _("margin mode"),
+        max_length=12,
+        blank=True,
+        help_text=_("Of the last entry; exits go in it, too. Empty: the account's."),
+    )
     opened_at = models.DateTimeField(_("opened at"), null=True, blank=True)
     entered_quantity = AmountField(
         default=Decimal(0), help_text="Entry quantity of the current round trip, unsigned."
@@ -124,6 +130,7 @@ class Balance(TenantModel):
     currency = models.CharField(_("currency"), max_length=16)
     equity = AmountField(_("equity"))
     available = AmountField(_("available"))
+    equity_usd = AmountField(_("value in dollars"), null=True, blank=True)
     updated_at = models.DateTimeField(_("updated at"))
 
     class Meta:

@@ -21,6 +21,9 @@ class SignalShard(TenantModel):
     first_subscription_id = models.CharField(max_length=26)
     last_subscription_id = models.CharField(max_length=26)
     size = models.PositiveIntegerField(_("followers"))
+    settings = models.JSONField(default=dict)
+    """What platform, tenant and strategy stated when the signal was cut into shards: a change in
+    the middle of a fan-out acts on the next signal."""
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.PENDING
     )

@@ -43,6 +43,14 @@ class Order(TenantModel):
     position_side = models.CharField(_("position side"), max_length=8, default="net")
     is_entry = models.BooleanField(_("entry"), default=True)
     reduce_only = models.BooleanField(_("reduce only"), default=False)
+    wants_stops = models.BooleanField(
+        _("with stops"), default=False, help_text=_("What it fills is to be guarded.")
+    )
+    placed_by_venue = models.BooleanField(
+        _("placed by the exchange"),
+        default=False,
+        help_text=_("Our stop order became it: it is looked up by the exchange's id."),
+    )
     order_type = models.CharField(_("order type"), max_length=12)
     quantity = AmountField(_("quantity"))
     price = AmountField(_("price"), null=True, blank=True)
@@ -73,6 +81,11 @@ class Order(TenantModel):
         null=True,
         blank=True,
         help_text=_("Asked for until the venue proves it."),
+    )
+    withdrawn_for = models.CharField(
+        max_length=26,
+        blank=True,
+        help_text="The signal that replaces it, if that is why it is to be cancelled.",
     )
     check_at = models.DateTimeField(
         _("next look-up"), null=True, blank=True, help_text="Null: nothing to look up."
@@ -122,6 +135,16 @@ class OrderEvent(TenantModel):
 class Fill(TenantModel):
     """One execution, deduplicated by the venue's trade id."""
 
+    class Attribution(models.TextChoices):
+        """As trading.domain.reconciliation says."""
+
+        COPY = "copy", _("a copy")
+        OPERATOR = "operator", _("operator")
+        MANUAL = "manual", _("the client, by hand")
+        LIQUIDATION = "liquidation", _("liquidation")
+        ADL = "adl", _("auto-deleveraging")
+        BEFORE = "before", _("before the books were kept")
+
     customer_path = "account__customer_id"
 
     account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="fills")
@@ -137,6 +160,14 @@ class Fill(TenantModel):
     fee = AmountField(_("fee"), help_text=_("Positive is paid, negative received."))
     fee_currency = models.CharField(_("fee currency"), max_length=16)
     is_maker = models.BooleanField(_("maker"), default=False)
+    position_side = models.CharField(_("position side"), max_length=8, default="net")
+    attribution = models.CharField(
+        _("whose"),
+        max_length=12,
+        blank=True,
+        choices=Attribution.choices,
+        help_text=_("Empty: not in the books yet."),
+    )
     filled_at = models.DateTimeField(_("filled at"))
     created_at = models.DateTimeField(_("created at"))
 
@@ -146,7 +177,10 @@ class Fill(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["account", "symbol", "trade_id"], name="fill_once"),
         ]
-        indexes = [models.Index(fields=["tenant", "filled_at"], name="fill_recent")]
+        indexes = [
+            models.Index(fields=["tenant", "filled_at"], name="fill_recent"),
+            models.Index(fields=["account", "attribution"], name="fill_unbooked"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.side} {self.quantity} {self.symbol} @ {self.price}"

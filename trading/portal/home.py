@@ -11,6 +11,8 @@ from django.views.decorators.http import require_safe
 
 from customers.models import Customer, ExchangeAccount
 from customers.portal_access import ClientRequest, client_page
+from customers.selectors.streams import stream_views
+from trading.selectors.account_changes import account_changes
 from trading.selectors.feed import feed_lines
 from trading.selectors.order_history import OrderFilter, order_page
 from trading.selectors.portfolio import (
@@ -19,6 +21,7 @@ from trading.selectors.portfolio import (
     held_positions,
     portfolio_summary,
 )
+from trading.services.streams.kind import ACCOUNT_KIND
 
 RECENT_ORDERS = 8
 
@@ -105,5 +108,7 @@ def account(request: ClientRequest, account_id: str) -> HttpResponse:
         "positions": held_positions(request.customer, account=row),
         "on_exchange": row.positions.for_customer(request.customer).order_by("symbol"),
         "copies": copies,
+        "changes": account_changes(request.customer, row),
+        "stream": stream_views(row.tenant_id, ACCOUNT_KIND, [row.pk])[row.pk],
     }
     return render(request, "portal/account.html", context)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -14,6 +14,7 @@ from strategies.models import Subscription
 from trading.models import Balance, CopiedPosition, Position, Trade
 from trading.reason_texts import reason_text
 from trading.selectors.account_keys import KeyNote, key_notes, stored_keys
+from trading.selectors.stops import stop_lines
 from venues.domain.types import InstrumentKind
 from venues.markets import known_instrument
 
@@ -59,6 +60,8 @@ class HeldPosition:
     settle: str
     smallest: Decimal
     """What the venue trades at least; a smaller rest of the target waits for the next signal."""
+    stops: tuple[str, ...] = ()
+    """What guards it, in words."""
 
     @property
     def base(self) -> str:
@@ -126,7 +129,9 @@ def held_positions(
     # in hedge mode both sides of a symbol have the same mark price
     on_venue = {(row.account_id, row.symbol): row for row in on_exchange}
     held = [_held(row, on_venue.get((row.account_id, row.symbol))) for row in copied]
-    return [row for row in held if row.copied.filled or row.is_adjusting]
+    held = [row for row in held if row.copied.filled or row.is_adjusting]
+    lines = stop_lines(customer.tenant_id, [row.copied for row in held])
+    return [replace(row, stops=tuple(lines.get(row.copied.pk, ()))) for row in held]
 
 
 def _held(copied: CopiedPosition, on_venue: Position | None) -> HeldPosition:
@@ -192,5 +197,6 @@ def customer_copies(customer: Customer) -> list[Subscription]:
         .select_related("strategy", "account")
         .order_by("-id")
     )
-    rank = {Subscription.Status.ACTIVE: 0, Subscription.Status.PAUSED: 1}
-    return sorted(rows, key=lambda row: rank.get(Subscription.Status(row.status), 2))
+    status = Subscription.Status
+    rank = {status.ACTIVE: 0, status.PAUSED: 1, status.ENDING: 2}
+    return sorted(rows, key=lambda row: rank.get(status(row.status), 3))

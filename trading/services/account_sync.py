@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,14 +13,16 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from customers.bulk_rows import rows_upsert
+from customers.bulk_rows import rows_update
 from customers.deadlocks import retry_on_deadlock
 from customers.failpoints import failpoint
 from customers.models import ExchangeAccount
 from customers.services.events import EventDraft, customer_audience, events_record
-from trading.domain.reasons import Reason
+from trading.domain.reasons import Reason, ReasonCode
 from trading.models import Balance, Position
+from trading.services.account_rows import balance_rows_store, position_rows_store
 from trading.services.credentials import AccountKeys, Key, keys_of_accounts
+from trading.services.equity import equities_note
 from trading.services.key_checks import (
     account_without_key,
     is_in_use,
@@ -27,14 +30,25 @@ from trading.services.key_checks import (
     key_in_use_refused,
     new_key_passes,
     new_key_take,
+    readings_judge,
     refused_by_venue,
     usable,
 )
+from trading.services.reconciliation.passing import (
+    Since,
+    reading_ask,
+    readings_take,
+    wanted_since,
+)
+from trading.services.reconciliation.readings import AccountReading
+from trading.services.unreadable import unreadable_note
 from venues.domain.types import (
     AccountConfig,
     BalanceSnapshot,
     Credentials,
     PositionSnapshot,
+    Readings,
+    UnreadableError,
     VenueError,
     VenueErrorKind,
 )
@@ -57,25 +71,65 @@ class _Report:
     keys: AccountKeys
     key: Key | None = None
     new_key_answer: AccountConfig | VenueError | None = None
-    balances: Sequence[BalanceSnapshot] = ()
-    positions: Sequence[PositionSnapshot] = ()
+    balances: Readings[BalanceSnapshot] = field(default_factory=Readings)
+    positions: Readings[PositionSnapshot] = field(default_factory=Readings)
     config: AccountConfig | None = None
+    config_doubt: str = ""
+    """The field of it that could not be read."""
+    books: AccountReading | None = None
+    """What its books are compared with."""
     error: VenueError | None = None
+    asked_at: datetime | None = None
+    """When its balances and positions were asked for: they are not older than this."""
+
+    @property
+    def doubt(self) -> Reason | None:
+        """The first thing said of the account that could not be read."""
+        spoiled = {
+            "configuration": (self.config_doubt,),
+            "balances": self.balances.unreadable,
+            "positions": self.positions.unreadable,
+        }
+        for what, fields in spoiled.items():
+            if any(fields):
+                return Reason(ReasonCode.ACCOUNT_UNREADABLE, {"what": what, "field": fields[0]})
+        return None
 
 
-def accounts_refresh(*, tenant_id: str, account_ids: Sequence[str], check: bool = False) -> int:
-    """Read balances and positions of these accounts; with `check`, keys and modes, too.
+def accounts_refresh(
+    *,
+    tenant_id: str,
+    account_ids: Sequence[str],
+    check: bool = False,
+    compare: bool = False,
+    unless_since: datetime | None = None,
+) -> int:
+    """Read balances and positions of these accounts; with `compare`, orders and fills, and compare
+    their books; with `check`, all that, keys and modes.
 
+    Those of which something newer than `unless_since` is known are left out: when the fills of
+    many signals ask for one account, its rate limit would have the last ones wait for minutes.
     A new key is used only once its check has passed. A failing account is reported on its own row
     and never holds up the others. Returns how many could be read.
     """
-    accounts = list(
+    rows = (
         ExchangeAccount.objects.for_tenant(tenant_id)
         .filter(pk__in=account_ids)
         .exclude(status=ExchangeAccount.Status.CLOSED)
     )
-    keys = keys_of_accounts(tenant_id=tenant_id, account_ids=[account.pk for account in accounts])
-    asking = [_ask(account, keys[account.pk], check) for account in accounts]
+    if unless_since is not None:
+        rows = rows.exclude(synced_at__gte=unless_since)
+    accounts = list(rows)
+    if not accounts:
+        return 0
+    ids = [account.pk for account in accounts]
+    keys = keys_of_accounts(tenant_id=tenant_id, account_ids=ids)
+    compare = compare or check
+    since = wanted_since(tenant_id, ids) if compare else {}
+    asking = [
+        _ask(account, keys[account.pk], check, compare, since.get(account.pk))
+        for account in accounts
+    ]
     read: set[str] = set()
     if asking:
         for reports in run_batches(asking, timeout_seconds=TIMEOUT_SECONDS):
@@ -101,9 +155,22 @@ def _take(tenant_id: str, reports: Sequence[_Report]) -> set[str]:
     for start in range(0, len(read), ACCOUNTS_PER_TRANSACTION):
         _store_readable(tenant_id, read[start : start + ACCOUNTS_PER_TRANSACTION])
     for report in read:
-        if report.key is not None and report.config is not None:
-            key_in_use_judge(report.account, report.key, report.config)
+        if report.key is not None:
+            _judge(report, report.key)
+    books = [report.books for report in read if report.books is not None]
+    readings_take(tenant_id=tenant_id, readings=books)
+    equities_note(tenant_id=tenant_id, readings=books)
     return {report.account.pk for report in read}
+
+
+def _judge(report: _Report, key: Key) -> None:
+    account, doubt = report.account, report.doubt
+    if doubt is not None:
+        unreadable_note(account.tenant_id, account.venue, **doubt.params)
+    if report.config is not None:
+        key_in_use_judge(account, key, report.config, doubt)
+    else:
+        readings_judge(account, key, doubt)
 
 
 def _by_account(report: _Report) -> str:
@@ -133,7 +200,13 @@ def _take_new_key(report: _Report, key: Key) -> Reason | None:
     return retry_on_deadlock(lambda: new_key_take(report.account, key, report.new_key_answer))
 
 
-async def _ask(account: ExchangeAccount, keys: AccountKeys, check: bool) -> _Report:
+async def _ask(
+    account: ExchangeAccount,
+    keys: AccountKeys,
+    check: bool,
+    compare: bool,
+    since: Since | None,
+) -> _Report:
     report = _Report(account, keys)
     try:
         gateway = gateway_for(account.venue)
@@ -148,9 +221,18 @@ async def _ask(account: ExchangeAccount, keys: AccountKeys, check: bool) -> _Rep
         if credentials is None:
             return report
         if check and report.config is None:
-            report = replace(report, config=await gateway.account_config(credentials))
+            report = await _with_config(report, gateway, credentials)
+        report = replace(report, asked_at=timezone.now())
         balances = await gateway.balances(credentials)
-        positions = await gateway.positions(credentials)
+        if compare:
+            report = await _with_books(report, gateway, credentials, since)
+            if report.books is not None:
+                told = replace(report.books, balances=balances, balances_asked_at=report.asked_at)
+                report = replace(report, books=told)
+        if report.books is None:
+            positions = await gateway.positions(credentials)
+        else:
+            positions = report.books.positions
     except VenueError as error:
         return replace(report, error=error)
     except LookupError as error:
@@ -161,6 +243,28 @@ async def _ask(account: ExchangeAccount, keys: AccountKeys, check: bool) -> _Rep
         words = f"unreadable answer: {type(error).__name__}"
         return replace(report, error=VenueError(VenueErrorKind.UNAVAILABLE, "", words))
     return replace(report, balances=balances, positions=positions)
+
+
+async def _with_config(report: _Report, gateway: Gateway, credentials: Credentials) -> _Report:
+    try:
+        return replace(report, config=await gateway.account_config(credentials))
+    except UnreadableError as error:
+        return replace(report, config_doubt=error.field)
+
+
+async def _with_books(
+    report: _Report, gateway: Gateway, credentials: Credentials, since: Since | None
+) -> _Report:
+    """Without its orders and fills an account is read all the same, and not compared."""
+    account = copy(report.account)
+    if report.config is not None:
+        account.position_mode = report.config.position_mode  # as it is now
+    try:
+        books = await reading_ask(gateway, credentials, account, since)
+    except VenueError as error:
+        logger.warning("account %s cannot be compared now: %s", account.pk, error)
+        return report
+    return replace(report, books=books)
 
 
 async def _ask_about_key(gateway: Gateway, key: Credentials) -> AccountConfig | VenueError:
@@ -189,14 +293,23 @@ def _store_readable(tenant_id: str, reports: Sequence[_Report]) -> None:
 
 
 def _store(tenant_id: str, reports: Sequence[_Report]) -> None:
-    """Write what these accounts hold now, in a fixed number of statements."""
+    """Write what these accounts hold now, in a fixed number of statements.
+
+    What a stream, or a later question, has told meanwhile is newer and stays.
+    """
     now = timezone.now()
     ids = [report.account.pk for report in reports]
     with transaction.atomic():
+        accounts = ExchangeAccount.objects.for_tenant(tenant_id).filter(pk__in=ids)
+        known = dict(accounts.order_by("pk").select_for_update().values_list("pk", "synced_at"))
+        reports = [report for report in reports if _is_newer(report, known)]
         _store_balances(tenant_id, reports, now)
         _store_positions(tenant_id, reports, now)
-        ExchangeAccount.objects.for_tenant(tenant_id).filter(pk__in=ids).update(
-            synced_at=now, failed_reads=0
+        accounts.update(failed_reads=0)
+        rows_update(
+            ExchangeAccount,
+            {report.account.pk: {"synced_at": report.asked_at} for report in reports},
+            ("synced_at",),
         )
         events_record(
             EventDraft(
@@ -209,25 +322,19 @@ def _store(tenant_id: str, reports: Sequence[_Report]) -> None:
         )
 
 
+def _is_newer(report: _Report, known: Mapping[str, datetime | None]) -> bool:
+    known_at = known.get(report.account.pk)
+    return known_at is None or report.asked_at is None or report.asked_at >= known_at
+
+
 def _store_balances(tenant_id: str, reports: Sequence[_Report], now: datetime) -> None:
     mine = Balance.objects.for_tenant(tenant_id).filter(
         account_id__in=[report.account.pk for report in reports]
     )
     reported = {(r.account.pk, item.currency) for r in reports for item in r.balances}
+    mine = mine.exclude(account_id__in=[r.account.pk for r in reports if r.balances.unreadable])
     _delete_gone(mine, mine.values_list("pk", "account_id", "currency"), reported)
-    rows = [
-        Balance(
-            tenant_id=tenant_id,
-            account_id=report.account.pk,
-            currency=item.currency,
-            equity=item.equity,
-            available=item.available,
-            updated_at=now,
-        )
-        for report in reports
-        for item in report.balances
-    ]
-    rows_upsert(Balance, rows, ["account", "currency"], ["equity", "available", "updated_at"])
+    balance_rows_store(tenant_id, {r.account.pk: r.balances for r in reports}, now)
     for report in reports:
         _note_initial_balance(report)
 
@@ -251,41 +358,10 @@ def _store_positions(tenant_id: str, reports: Sequence[_Report], now: datetime) 
     reported = {
         (r.account.pk, item.symbol, item.position_side) for r in reports for item in r.positions
     }
+    mine = mine.exclude(account_id__in=[r.account.pk for r in reports if r.positions.unreadable])
     keys = mine.values_list("pk", "account_id", "symbol", "position_side")
     _delete_gone(mine, keys, reported)
-    rows = [
-        Position(
-            tenant_id=tenant_id,
-            account_id=report.account.pk,
-            symbol=item.symbol,
-            position_side=item.position_side,
-            quantity=item.quantity,
-            average_price=item.average_price,
-            mark_price=item.mark_price,
-            unrealised_pnl=item.unrealised_pnl,
-            leverage=item.leverage,
-            margin_mode=item.margin_mode,
-            liquidation_price=item.liquidation_price,
-            updated_at=now,
-        )
-        for report in reports
-        for item in report.positions
-    ]
-    rows_upsert(
-        Position,
-        rows,
-        ["account", "symbol", "position_side"],
-        [
-            "quantity",
-            "average_price",
-            "mark_price",
-            "unrealised_pnl",
-            "leverage",
-            "margin_mode",
-            "liquidation_price",
-            "updated_at",
-        ],
-    )
+    position_rows_store(tenant_id, {r.account.pk: r.positions for r in reports}, now)
 
 
 def _delete_gone(

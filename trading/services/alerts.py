@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,6 +14,9 @@ from customers.tenancy import system_scope
 from trading.domain.alerts import AlertCode
 from trading.models import Alert
 from trading.signals import alert_raised
+
+NOTE_PAUSE = timedelta(minutes=1)
+"""Of messages about what a trailing stop, say, does every second."""
 
 
 def alert_raise(
@@ -40,6 +44,32 @@ def alert_raise(
         Alert.objects.bulk_create([alert], ignore_conflicts=True)
         if not rows.filter(pk=alert.pk).exists():
             return False  # somebody else was first
+        _announce(alert, "alert.raised")
+        alert_raised.send(sender=Alert, alert=alert)
+    return True
+
+
+def alert_note(*, tenant_id: str, code: AlertCode, subject: str, params: Mapping[str, str]) -> bool:
+    """Tell the tenant's staff of something that happened and is over; True when it was told.
+
+    Once for each subject within NOTE_PAUSE. Runs in the tenant's scope.
+    """
+    now = timezone.now()
+    recent = Alert.objects.for_tenant(tenant_id).filter(
+        code=code, subject=subject[:120], raised_at__gt=now - NOTE_PAUSE
+    )
+    with transaction.atomic():
+        if recent.update(seen_at=now):
+            return False
+        alert = Alert.objects.create(
+            tenant_id=tenant_id,
+            code=code,
+            subject=subject[:120],
+            params=dict(params),
+            raised_at=now,
+            seen_at=now,
+            resolved_at=now,
+        )
         _announce(alert, "alert.raised")
         alert_raised.send(sender=Alert, alert=alert)
     return True

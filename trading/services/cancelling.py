@@ -29,12 +29,32 @@ def entries_cancel(
     lost_entries_give_up(
         tenant_id=tenant_id, subscription_ids=subscription_ids, symbol=symbol, now=now
     )
-    order_ids = list(rows.values_list("pk", flat=True))
+    return _mark(tenant_id, list(rows.values_list("pk", flat=True)), now)
+
+
+def orders_withdraw(
+    *, tenant_id: str, order_ids: Sequence[str], withdrawn_for: str, now: datetime
+) -> int:
+    """Mark these live entries for cancellation; returns how many were not marked before.
+
+    `withdrawn_for`: the signal that replaces them.
+    """
+    live = [str(state) for state in LIVE_STATES]
+    rows = Order.objects.for_tenant(tenant_id).filter(
+        pk__in=order_ids, is_entry=True, state__in=live, cancel_requested_at__isnull=True
+    )
+    ids = list(rows.values_list("pk", flat=True))
+    return _mark(tenant_id, ids, now, withdrawn_for=withdrawn_for)
+
+
+def _mark(tenant_id: str, order_ids: list[str], now: datetime, *, withdrawn_for: str = "") -> int:
+    live = [str(state) for state in LIVE_STATES]
     if order_ids:
         # Not those that ended since: nothing would ever take them off the list of what is due.
-        Order.objects.for_tenant(tenant_id).filter(pk__in=order_ids, state__in=live).update(
-            cancel_requested_at=now, check_at=now
-        )
+        # Who asks first says why: a client's wish is not turned into a replacement.
+        Order.objects.for_tenant(tenant_id).filter(
+            pk__in=order_ids, state__in=live, cancel_requested_at__isnull=True
+        ).update(cancel_requested_at=now, check_at=now, withdrawn_for=withdrawn_for)
         wake_on_commit("trading.tasks.orders_check", order_ids=order_ids, tenant_id=tenant_id)
     return len(order_ids)
 

@@ -118,14 +118,24 @@ class _Watch:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._until = 0.0
+        self._ended = threading.Event()
 
     def keep(self) -> None:
         with self._lock:
             self._until = time.monotonic() + WATCH_SECONDS
+            self._ended.clear()
             # A forked child inherits the thread as a name only.
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="controls", daemon=True)
                 self._thread.start()
+
+    def end(self) -> None:
+        with self._lock:
+            self._until = 0.0
+            self._ended.set()
+            thread = self._thread
+        if thread is not None and thread.is_alive():
+            thread.join()
 
     def _run(self) -> None:
         while True:
@@ -136,7 +146,7 @@ class _Watch:
             close_old_connections()
             with _lock:
                 _refresh()
-            time.sleep(REFRESH_SECONDS / 2)
+            self._ended.wait(REFRESH_SECONDS / 2)
         connection.close()
 
 
@@ -146,6 +156,11 @@ _watch = _Watch()
 def controls_watch() -> None:
     """Orders are on their way out: keep the copy fresh, also while the caller is busy."""
     _watch.keep()
+
+
+def controls_unwatch() -> None:
+    """No order is on its way any more: the watch ends now, its database connection closed."""
+    _watch.end()
 
 
 def leaving_denial(order: OutgoingOrder) -> Reason | None:

@@ -9,6 +9,7 @@ from customers.models import Customer, Tenant, User
 from customers.services.audit import audit_record
 from customers.services.events import EventDraft, events_record, staff_audience
 from customers.tenancy import ScopeError, required_scope, tenant_scope
+from customers.turns import ahead_of_others
 from strategies.models import Strategy
 from trading.models import TradingControl
 
@@ -45,7 +46,7 @@ def control_set(
         raise ScopeError("A kill switch of another tenant.")
     if tenant_id is None and actor is not None and not actor.is_superuser:
         raise PermissionDenied
-    with transaction.atomic():
+    with ahead_of_others(), transaction.atomic():
         control = (
             TradingControl.objects.select_for_update()
             .filter(level=level, subject_id=subject_id)

@@ -18,8 +18,6 @@ logger = logging.getLogger(__name__)
 
 Status = Credential.Status
 
-_SECRETS = ("api_key", "api_secret", "passphrase")
-
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -84,7 +82,7 @@ def keys_of_accounts(*, tenant_id: str, account_ids: Sequence[str]) -> dict[str,
         if row.status == Status.REFUSED:
             keys.refused = Key(row, Reason(ReasonCode(row.problem_code), row.problem_params))
             continue
-        key = Key(row, _open(row.pk, [getattr(row, name) for name in _SECRETS]))
+        key = Key(row, _open(row.pk, [getattr(row, name) for name in Credential.SECRETS]))
         if row.status == Status.ACTIVE:
             keys.active = key
         else:
@@ -99,7 +97,7 @@ def _in_use(
     rows = (
         Credential.objects.for_tenant(tenant_id)
         .filter(account_id__id_in=set(account_ids), status=Status.ACTIVE)
-        .values_list("pk", "account_id", "permissions", *_SECRETS)
+        .values_list("pk", "account_id", "permissions", *Credential.SECRETS)
     )
     for pk, account_id, permissions, *sealed in rows:
         yield account_id, _open(pk, sealed), permissions
@@ -111,7 +109,7 @@ def _open(pk: str, sealed: Sequence[SealedSecret | str]) -> Credentials | Reason
         return Credentials(
             *(
                 secret.open(secret_binding(label, pk, name)) if secret else ""  # type: ignore[union-attr]
-                for name, secret in zip(_SECRETS, sealed, strict=True)
+                for name, secret in zip(Credential.SECRETS, sealed, strict=True)
             )
         )
     except SecretError as error:

@@ -1,7 +1,8 @@
 """Whether the account's own position agrees that a lost exit did not happen.
 
 A venue may hide an order for minutes, but its fill shows in the position at once. So an exit that
-look-ups cannot find is called absent only when the venue holds as much as our books say.
+look-ups cannot find is called absent only when the venue holds as much as our books say: copies,
+and what the client has by his own hand.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from django.utils import timezone
 from customers.models import ExchangeAccount
 from trading.domain.order_states import OrderState
 from trading.domain.resolution import WATCH_AFTER
-from trading.models import CopiedPosition, Order
+from trading.models import AccountBooks, CopiedPosition, Order, UnattributedPosition
 from trading.services.credentials import credentials_of_accounts
 from trading.services.instruments import instrument_of_order
+from trading.services.reconciliation.foreign_fills import fills_unbooked
+from trading.services.reconciliation.readings import DERIVATIVE
 from venues.domain.types import (
     Credentials,
     Instrument,
@@ -57,24 +60,50 @@ def exit_is_disproved(order: Order) -> bool:
 
 
 def held_at_venue(order: Order, instrument: Instrument) -> Decimal:
-    """Signed, of the exit's position. Raises VenueError, TimeoutError."""
+    """Signed, of the exit's position. Raises VenueError, also when a part of the answer cannot be
+    read, and TimeoutError."""
     credentials = _credentials(order)
     gateway = gateway_for(order.account.venue)
     if instrument.kind is InstrumentKind.SPOT:
         balances = run(
             gateway.balances(credentials, is_exit=True), timeout_seconds=READ_TIMEOUT_SECONDS
         )
-        coins = (item.equity for item in balances if item.currency == instrument.base)
+        coins = (item.equity for item in balances.complete() if item.currency == instrument.base)
         return sum(coins, Decimal(0))
     positions = run(
         gateway.positions(credentials, is_exit=True), timeout_seconds=READ_TIMEOUT_SECONDS
     )
     of_exit = (
         item.quantity
-        for item in positions
+        for item in positions.complete()
         if (item.symbol, item.position_side) == (order.symbol, order.position_side)
     )
     return sum(of_exit, Decimal(0))
+
+
+def held_by_client(order: Order) -> Decimal:
+    """Signed, of the exit's position: what no copy accounts for, with what was traded by hand and
+    is not booked yet. Spot has no books."""
+    if DERIVATIVE not in order.symbol:
+        return Decimal(0)
+    mine = {"account_id": order.account_id, "symbol": order.symbol}
+    of_side = {**mine, "position_side": order.position_side}
+    rests = UnattributedPosition.objects.for_tenant(order.tenant_id).filter(**of_side)
+    held = sum(rests.values_list("quantity", flat=True), Decimal(0))
+    books = AccountBooks.objects.for_tenant(order.tenant_id).filter(account_id=order.account_id)
+    since = books.values_list("since", flat=True).first()
+    if since is None:
+        return held
+    fills = fills_unbooked(order.tenant_id, [order.account_id]).filter(
+        filled_at__gte=since, **of_side
+    )
+    return held + sum(
+        (
+            quantity if side == "buy" else -quantity
+            for side, quantity in fills.values_list("side", "quantity")
+        ),
+        Decimal(0),
+    )
 
 
 def _agrees(order: Order) -> bool:
@@ -111,7 +140,7 @@ def _filled_of_open_orders(gateway: Gateway, credentials: Credentials) -> dict[s
     orders = run(
         gateway.open_orders(credentials, is_exit=True), timeout_seconds=READ_TIMEOUT_SECONDS
     )
-    return {item.client_order_id: item.filled_quantity for item in orders}
+    return {item.client_order_id: item.filled_quantity for item in orders.complete()}
 
 
 def _others_at_venue(order: Order) -> list[Order]:
@@ -125,13 +154,13 @@ def _others_at_venue(order: Order) -> list[Order]:
 
 
 def _held_by_books(order: Order) -> Decimal:
-    """Of all the account's copies, on the exit's side in hedge mode."""
+    """Of all the account's copies, on the exit's side in hedge mode, and of the client."""
     rows = (
         CopiedPosition.objects.for_tenant(order.tenant_id)
         .filter(account_id=order.account_id, symbol=order.symbol)
         .values_list("filled", flat=True)
     )
     if order.account.position_mode == ExchangeAccount.PositionMode.NET:
-        return sum(rows, Decimal(0))
+        return sum(rows, held_by_client(order))
     sign = 1 if order.side == "buy" else -1
-    return sum((filled for filled in rows if filled * sign < 0), Decimal(0))
+    return sum((filled for filled in rows if filled * sign < 0), held_by_client(order))

@@ -21,20 +21,21 @@ from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.domain.reasons import ReasonCode
 from trading.domain.resolution import WATCH_AFTER, WATCH_INTERVAL
 from trading.models import CopiedPosition, Intent, Order, OrderEvent
-from trading.services.exit_evidence import held_at_venue
+from trading.services.exit_evidence import held_at_venue, held_by_client
 from trading.services.instruments import instrument_of_order
-from venues.domain.types import Instrument, VenueError, VenueErrorKind
+from venues.domain.types import Instrument, VenueError
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 5
+MAX_ATTEMPTS = 300
+"""A day of refusals (`exit_retry_delay`): the market will not open again."""
 TRY_LATER = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
     """What is asked before the transaction. `at_venue`: signed, of the exit's position; None when
-    it was not asked, because the venue itself refused the exit."""
+    it was not asked, because the venue itself refused the exit for something else."""
 
     instrument: Instrument
     at_venue: Decimal | None
@@ -54,15 +55,18 @@ def exit_try_again(*, tenant_id: str, order_id: str) -> Order | None:
     is decided the order stays due.
     """
     failed = Order.objects.for_tenant(tenant_id).select_related("account").get(pk=order_id)
-    if failed.is_entry or not failed.subscription_id or failed.attempt >= MAX_ATTEMPTS:
+    if failed.is_entry or not failed.subscription_id:
+        _stop_retrying(failed)
+        return None
+    if failed.attempt >= MAX_ATTEMPTS:
+        logger.error("exit %s is given up after %d attempts", failed.pk, failed.attempt)
         _stop_retrying(failed)
         return None
     try:
         facts = _ask(failed)
     except (VenueError, TimeoutError, LookupError) as error:
         logger.warning("exit %s cannot be tried again yet: %s", failed.pk, error)
-        no_key = isinstance(error, VenueError) and error.kind is VenueErrorKind.CREDENTIALS
-        _try_later(failed, for_ever=no_key)
+        _try_later(failed)
         return None
     failpoint("exit_retry.asked")
     return retry_on_deadlock(lambda: _next_attempt(tenant_id, order_id, facts))
@@ -74,7 +78,7 @@ def _ask(failed: Order) -> _Facts:
     instrument = instrument_of_order(venue, failed.symbol)
     if instrument is None:
         raise LookupError(f"nobody knows {failed.symbol}")
-    if failed.state != OrderState.NOT_PLACED:
+    if failed.state != OrderState.NOT_PLACED and failed.reason_code != ReasonCode.LESS_IS_HELD:
         return _Facts(instrument, None)
     return _Facts(instrument, held_at_venue(failed, instrument))
 
@@ -107,6 +111,8 @@ def _next_attempt(tenant_id: str, order_id: str, facts: _Facts) -> Order | None:
             working_exits=_working_exits(tenant_id, failed),
             at_venue=facts.at_venue,
             held_by_others=_held_by_others(position, sign),
+            held_by_client=held_by_client(failed),
+            refused=failed.state == OrderState.REJECTED,
         )
     )
     if quantity < facts.instrument.min_size:
@@ -185,15 +191,13 @@ def _stop_retrying(order: Order) -> None:
     )
 
 
-def _try_later(order: Order, *, for_ever: bool) -> None:
+def _try_later(order: Order) -> None:
+    """However long it takes: what it is to close is still open."""
     now = timezone.now()
-    over = order.finished_at is not None and now > order.finished_at + WATCH_AFTER
-    if over and not for_ever:
-        _stop_retrying(order)
-        return
+    is_old = order.finished_at is not None and now > order.finished_at + WATCH_AFTER
     undecided = Q(state=OrderState.REJECTED) | Q(state=OrderState.NOT_PLACED, watch_until=None)
     Order.objects.for_tenant(order.tenant_id).filter(undecided, pk=order.pk).update(
-        check_at=now + (WATCH_INTERVAL if over else TRY_LATER)
+        check_at=now + (WATCH_INTERVAL if is_old else TRY_LATER)
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from trading.domain.reasons import Reason, ReasonCode
 from trading.models import TradedInstrument
 from venues import markets
 from venues.domain.types import Instrument, InstrumentKind, VenueError
@@ -17,7 +18,8 @@ from venues.gateway import UnknownVenueError
 from venues.runtime import gateway_for
 
 _AMOUNTS = frozenset(
-    "contract_size lot tick min_size max_market_size max_limit_size max_leverage".split()
+    "contract_size lot tick min_size max_market_size max_limit_size max_leverage"
+    " min_notional max_market_value max_limit_value".split()
 )
 _noted: dict[tuple[str, str], Instrument] = {}
 
@@ -35,12 +37,17 @@ def instrument_note(venue: str, instrument: Instrument) -> None:
     _noted[key] = instrument
 
 
+def instrument_in_memory(venue: str, symbol: str) -> Instrument | None:
+    """As listed, else as it was traded, if this process knows. Asks nobody."""
+    return markets.known_instrument(venue, symbol) or _noted.get((venue, symbol))
+
+
 def instrument_of_order(venue: str, symbol: str) -> Instrument | None:
     """What an order's fills are reckoned by: as listed, else as it was traded, else by asking.
 
     Memory first, then the database; over the network only when nobody has traded it.
     """
-    found = markets.known_instrument(venue, symbol) or _noted.get((venue, symbol))
+    found = instrument_in_memory(venue, symbol)
     if found is not None:
         return found
     row = TradedInstrument.objects.filter(venue=venue, symbol=symbol).first()
@@ -50,6 +57,18 @@ def instrument_of_order(venue: str, symbol: str) -> Instrument | None:
         return markets.instrument(venue, symbol)
     except (VenueError, TimeoutError, LookupError):
         return None
+
+
+def market_doubt(venue: str, symbol: str) -> Reason | None:
+    """Why nothing is opened in what is missing from the venue's list: it is there, unreadable."""
+    try:
+        field = markets.unreadable_field(venue, symbol)
+    except UnknownVenueError:
+        return None
+    if not field:
+        return None
+    params = {"venue": venue, "symbol": symbol, "field": field}
+    return Reason(ReasonCode.MARKET_UNREADABLE, params)
 
 
 def instruments_remind(venue_symbols: Iterable[tuple[str, str]]) -> None:

@@ -19,6 +19,7 @@ from trading.domain.key_rules import active_key_trouble, key_shortcoming, new_ke
 from trading.domain.reasons import Reason, ReasonCode
 from trading.services.account_health import account_mark_healthy, account_mark_unhealthy
 from trading.services.credentials import AccountKeys, Key
+from trading.services.reconciliation.changed_terms import position_mode_note
 from venues.domain.types import AccountConfig, Credentials, VenueError, VenueErrorKind
 
 
@@ -82,8 +83,13 @@ def _new_key_judge(
     return refusal
 
 
-def key_in_use_judge(account: ExchangeAccount, key: Key, config: AccountConfig) -> None:
-    """Health from what the venue says of the key in use; the account's modes follow the venue."""
+def key_in_use_judge(
+    account: ExchangeAccount, key: Key, config: AccountConfig, doubt: Reason | None = None
+) -> None:
+    """Health from what the venue says of the key in use; the account's modes follow the venue.
+
+    `doubt`: what it said of the account besides could not all be read.
+    """
     in_use = _in_use(key).update(
         permissions=sorted(config.permissions),
         ip_restricted=config.ip_restricted,
@@ -91,14 +97,36 @@ def key_in_use_judge(account: ExchangeAccount, key: Key, config: AccountConfig) 
     )
     if not in_use:
         return  # replaced since: what it may says nothing of the one after it
-    if (account.venue_uid, account.position_mode) != (config.uid, config.position_mode):
+    known = (account.venue_uid, account.position_mode, account.takes_contracts)
+    if known != (config.uid, config.position_mode, config.takes_contracts):
+        if account.reconciled_at is not None and account.position_mode != config.position_mode:
+            position_mode_note(account, config.position_mode)
         ExchangeAccount.objects.for_tenant(account.tenant_id).filter(pk=account.pk).update(
-            venue_uid=config.uid, position_mode=config.position_mode
+            venue_uid=config.uid,
+            position_mode=config.position_mode,
+            takes_contracts=config.takes_contracts,
         )
-    trouble = active_key_trouble(config)
+    trouble = active_key_trouble(config) or doubt
     if trouble is not None:
         account_mark_unhealthy(account=account, code=trouble.code, params=trouble.params)
     else:
+        account_mark_healthy(account=account)
+
+
+def readings_judge(account: ExchangeAccount, key: Key, doubt: Reason | None) -> None:
+    """Health from readings without the key's own: only what cannot be read, and that it can be.
+
+    A doubt of the configuration, which was not read, stays.
+    """
+    if not is_in_use(key):
+        return
+    if doubt is not None and account.health != ExchangeAccount.Health.UNKNOWN:
+        known = account.health_code in ("", ReasonCode.ACCOUNT_UNREADABLE)
+        if known:
+            account_mark_unhealthy(account=account, code=doubt.code, params=doubt.params)
+        return
+    was_doubtful = account.health_code == ReasonCode.ACCOUNT_UNREADABLE
+    if doubt is None and was_doubtful and account.health_params.get("what") != "configuration":
         account_mark_healthy(account=account)
 
 

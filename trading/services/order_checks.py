@@ -17,6 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from customers.failpoints import failpoint
+from trading.domain.order_doubts import OrderFacts, snapshot_doubt
 from trading.domain.order_states import LIVE_STATES, OrderState, OrderTrigger
 from trading.domain.reasons import Reason, ReasonCode
 from trading.domain.resolution import (
@@ -27,17 +28,24 @@ from trading.domain.resolution import (
     judge_watched,
 )
 from trading.models import Order
+from trading.services.believing import fills_believed
 from trading.services.credentials import credentials_of_accounts
 from trading.services.exit_evidence import exit_is_disproved
 from trading.services.exit_retry import TRY_LATER, exit_try_again, is_retry_undecided
-from trading.services.instruments import instrument_of_order, instruments_remind
+from trading.services.instruments import (
+    instrument_of_order,
+    instruments_remind,
+)
 from trading.services.order_updates import OrderUpdate, order_updates_apply
+from trading.services.unreadable import unreadable_note
 from venues.domain.types import (
     Credentials,
     FillSnapshot,
     Instrument,
     Lookup,
     LookupResult,
+    OrderSnapshot,
+    Readings,
     VenueError,
 )
 from venues.runtime import gateway_for, run_batches
@@ -64,7 +72,8 @@ class _Look:
     order: Order
     lookup: Lookup
     fills: tuple[FillSnapshot, ...] = ()
-    fills_known: bool = True
+    unreadable: str = ""
+    """The field for which a part of it could not be read."""
     thorough: bool = False
 
 
@@ -86,6 +95,8 @@ def _learn(tenant_id: str, looks: Sequence[_Look]) -> None:
     instruments = _instruments([look.order for look in looks])
     updates = []
     for look in looks:
+        if look.unreadable:
+            unreadable_note(tenant_id, look.order.account.venue, "orders", look.unreadable)
         if look.fills and look.order.symbol not in instruments[look.order.account.venue]:
             # Its holding cannot be reckoned without the contract's size: looked up again later.
             logger.error("order %s: nobody knows %s", look.order.pk, look.order.symbol)
@@ -171,10 +182,11 @@ async def _ask(order: Order, credentials: Credentials | Reason) -> _Look:
     gateway = gateway_for(order.account.venue)
     is_exit = not order.is_entry
     names: _Names = {"symbol": order.symbol, "client_order_id": order.pk, "is_exit": is_exit}
+    by_venue = {"venue_order_id": order.venue_order_id} if order.placed_by_venue else {}
     try:
         if order.cancel_requested_at is not None and order.state in LIVE_STATES:
             await _ask_to_cancel(order, credentials)
-        lookup = await gateway.find_order(credentials, **names)
+        lookup = await gateway.find_order(credentials, **names, **by_venue)
         thorough = False
         since_ms = int((order.sent_at or order.created_at).timestamp() * 1000)
         # By the venue's clock if that is earlier: what both call the past is searched.
@@ -183,7 +195,11 @@ async def _ask(order: Order, credentials: Credentials | Reason) -> _Look:
             lookup = await gateway.search_order(credentials, **names, since_ms=since_ms)
             thorough = True
         if lookup.result is not LookupResult.FOUND or lookup.order is None:
-            return _Look(order, lookup, thorough=thorough)
+            return _Look(order, lookup, unreadable=lookup.unreadable, thorough=thorough)
+        doubt = snapshot_doubt(facts_of(order), lookup.order)
+        if doubt:
+            odd = Lookup(LookupResult.NO_EVIDENCE, detail=f"a doubtful {doubt}")
+            return _Look(order, odd, unreadable=doubt)
         if lookup.order.filled_quantity <= order.filled_quantity:
             return _Look(order, lookup)
         fills = await gateway.order_fills(
@@ -193,7 +209,8 @@ async def _ask(order: Order, credentials: Credentials | Reason) -> _Look:
             since_ms=since_ms,
             is_exit=is_exit,
         )
-        return _Look(order, lookup, tuple(fills))
+        believed, doubt = _believed(order, lookup.order, fills)
+        return _Look(order, lookup, believed, unreadable=doubt)
     except VenueError as error:
         return _Look(order, Lookup(LookupResult.NO_EVIDENCE, detail=str(error)))
     except Exception as error:  # an answer of nonsense is no evidence either
@@ -201,15 +218,30 @@ async def _ask(order: Order, credentials: Credentials | Reason) -> _Look:
         return _Look(order, Lookup(LookupResult.NO_EVIDENCE, detail=type(error).__name__))
 
 
+def _believed(
+    order: Order, shown: OrderSnapshot, fills: Readings[FillSnapshot]
+) -> tuple[tuple[FillSnapshot, ...], str]:
+    """The fills that can be this order's, and a field of one that cannot, or could not be read."""
+    believed, doubt = fills_believed(facts_of(order), order.account.venue, shown, fills)
+    return believed, next(iter(fills.unreadable), doubt)
+
+
 async def _ask_to_cancel(order: Order, credentials: Credentials) -> None:
     """The answer is not believed either way; the look-up that follows shows the state."""
     try:
         await gateway_for(order.account.venue).cancel_order(
-            credentials, symbol=order.symbol, client_order_id=order.pk
+            credentials,
+            symbol=order.symbol,
+            client_order_id=order.pk,
+            venue_order_id=order.venue_order_id if order.placed_by_venue else "",
         )
     except VenueError as error:
         logger.info("cancelling %s: %s", order.pk, error)
     failpoint("cancel.sent")
+
+
+def facts_of(order: Order) -> OrderFacts:
+    return OrderFacts(order.pk, order.symbol, order.side, order.quantity)
 
 
 def _past_deadline(order: Order) -> bool:
@@ -233,7 +265,9 @@ def _instruments(orders: Sequence[Order]) -> dict[str, dict[str, Instrument]]:
 def _conclude(look: _Look, now: datetime) -> OrderUpdate:
     order, lookup = look.order, look.lookup
     if lookup.result is LookupResult.FOUND:
-        return OrderUpdate(order.pk, snapshot=lookup.order, fills=look.fills)
+        return OrderUpdate(
+            order.pk, snapshot=lookup.order, fills=look.fills, unreadable=look.unreadable
+        )
     if order.state == OrderState.NOT_PLACED:
         return _still_watched(order, now)
     if order.state not in (OrderState.SENDING, OrderState.UNKNOWN):
@@ -262,7 +296,13 @@ def _conclude(look: _Look, now: datetime) -> OrderUpdate:
             watch_until=None if undecided else verdict.watch_until,
             misses=misses,
         )
-    return OrderUpdate(order.pk, OrderTrigger.LOSE, check_at=verdict.next_look_at, misses=misses)
+    return OrderUpdate(
+        order.pk,
+        OrderTrigger.LOSE,
+        check_at=verdict.next_look_at,
+        misses=misses,
+        unreadable=look.unreadable,
+    )
 
 
 def _missing(look: _Look, now: datetime) -> OrderUpdate:
@@ -281,7 +321,13 @@ def _missing(look: _Look, now: datetime) -> OrderUpdate:
     if verdict.conclusion is Conclusion.GONE:
         reason = Reason(ReasonCode.FORGOTTEN_BY_VENUE)
         return OrderUpdate(order.pk, OrderTrigger.CANCEL, reason=reason, misses=misses)
-    return OrderUpdate(order.pk, OrderTrigger.ACCEPT, check_at=verdict.next_look_at, misses=misses)
+    return OrderUpdate(
+        order.pk,
+        OrderTrigger.ACCEPT,
+        check_at=verdict.next_look_at,
+        misses=misses,
+        unreadable=look.unreadable,
+    )
 
 
 def _still_watched(order: Order, now: datetime) -> OrderUpdate:

@@ -38,6 +38,7 @@ class OutgoingOrder:
     margin_mode: str
     expires_at: datetime | None
     cancel_requested: bool = False
+    wants_stops: bool = False
 
 
 def outgoing_of(order: Order) -> OutgoingOrder:
@@ -65,4 +66,5 @@ def outgoing_of(order: Order) -> OutgoingOrder:
         margin_mode=order.margin_mode,
         expires_at=order.expires_at,
         cancel_requested=order.cancel_requested_at is not None,
+        wants_stops=order.wants_stops,
     )

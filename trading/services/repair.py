@@ -1,11 +1,10 @@
-"""Exits that nobody signalled: what filled although it was not wanted any more."""
+"""Exits that nobody signalled, and what filled although it was not wanted any more."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
 
-from customers.domain.ids import new_id
 from customers.failpoints import failpoint
 from customers.wakeup import wake_on_commit
 from trading.domain.order_states import OrderState
@@ -27,54 +26,94 @@ def overtaken_fill_exit(
     key = f"repair:{entry.pk}"
     if Intent.objects.for_tenant(entry.tenant_id).filter(key=key).exists():
         return None
-    spot = instrument.kind is InstrumentKind.SPOT
-    side = "sell" if excess > 0 else "buy"
-    intent = Intent(
-        id=new_id(),
-        tenant_id=entry.tenant_id,
+    return repair_exit_write(
+        key=key,
+        cause_id=entry.pk,
+        order=Order(
+            tenant_id=entry.tenant_id,
+            account_id=entry.account_id,
+            subscription_id=entry.subscription_id,
+            strategy_id=entry.strategy_id,
+            customer_id=entry.customer_id,
+            symbol=entry.symbol,
+            side="sell" if excess > 0 else "buy",
+            position_side=entry.position_side,
+            reduce_only=instrument.kind is not InstrumentKind.SPOT,
+            quantity=quantity,
+            margin_mode=entry.margin_mode,
+        ),
+        details={"repairs": entry.pk},
+        now=now,
+    )
+
+
+def repair_exit_write(
+    *, key: str, cause_id: str, order: Order, details: dict[str, str], now: datetime
+) -> Order:
+    """Write an exit with an intent of its own, and ask a worker to send it on commit.
+
+    As `exit_write`, which says what `order` is.
+    """
+    exit_write(
         key=key,
         cause=Intent.Cause.REPAIR,
-        cause_id=entry.pk,
-        subscription_id=entry.subscription_id,
-        account_id=entry.account_id,
-        customer_id=entry.customer_id,
-        symbol=entry.symbol,
+        cause_id=cause_id,
+        order=order,
+        details=details,
+        now=now,
+    )
+    failpoint("repair.before_commit")
+    wake_on_commit("trading.tasks.orders_submit", order_ids=[order.pk], tenant_id=order.tenant_id)
+    return order
+
+
+def exit_write(
+    *,
+    key: str,
+    cause: Intent.Cause,
+    cause_id: str,
+    order: Order,
+    details: dict[str, str],
+    now: datetime,
+    leg: int = 0,
+    target_before: Decimal | None = None,
+    target_after: Decimal | None = None,
+) -> None:
+    """Write an exit with an intent of its own; the caller has it sent.
+
+    `order` is not saved yet and says whose it is, where, and how much; it becomes a market order
+    that is ready to send. In the caller's transaction, which sees to it that `key` is new;
+    `details` are those of its first event.
+    """
+    intent = Intent(
+        tenant_id=order.tenant_id,
+        key=key,
+        cause=cause,
+        cause_id=cause_id,
+        subscription_id=order.subscription_id or None,
+        account_id=order.account_id,
+        customer_id=order.customer_id,
+        leg=leg,
+        symbol=order.symbol,
         is_entry=False,
-        side=side,
-        quantity=quantity,
+        side=order.side,
+        quantity=order.quantity,
+        target_before=target_before,
+        target_after=target_after,
         status=Intent.Status.WORKING,
         created_at=now,
     )
-    order = Order(
-        id=new_id(),
-        tenant_id=entry.tenant_id,
-        intent=intent,
-        account_id=entry.account_id,
-        subscription_id=entry.subscription_id,
-        strategy_id=entry.strategy_id,
-        customer_id=entry.customer_id,
-        symbol=entry.symbol,
-        side=side,
-        position_side=entry.position_side,
-        is_entry=False,
-        reduce_only=not spot,
-        order_type="market",
-        quantity=quantity,
-        margin_mode=entry.margin_mode,
-        state=OrderState.READY,
-        created_at=now,
-    )
+    order.intent = intent
+    order.is_entry, order.order_type = False, "market"
+    order.state, order.created_at = OrderState.READY, now
     intent.save(force_insert=True)
     order.save(force_insert=True)
     OrderEvent.objects.create(
-        tenant_id=entry.tenant_id,
+        tenant_id=order.tenant_id,
         order=order,
         kind="create",
         from_state="",
         to_state=order.state,
-        details={"repairs": entry.pk},
+        details=details,
         occurred_at=now,
     )
-    failpoint("repair.before_commit")
-    wake_on_commit("trading.tasks.orders_submit", order_ids=[order.pk], tenant_id=entry.tenant_id)
-    return order

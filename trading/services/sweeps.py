@@ -14,25 +14,45 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from customers.models import ExchangeAccount
+from customers.selectors.streams import live_streams
 from customers.tenancy import system_scope, tenant_scope
 from signals_app.models import Signal
+from strategies.models import Subscription
 from trading.domain.order_states import OrderState, OrderTrigger
 from trading.domain.reasons import Reason, ReasonCode
-from trading.models import Intent, Order, SignalShard
+from trading.models import (
+    AccountBooks,
+    Intent,
+    Order,
+    Position,
+    PositionStops,
+    SignalShard,
+    StopOrder,
+)
 from trading.services.fanout.signals import SETTLE_PATIENCE
 from trading.services.order_updates import OrderUpdate, order_updates_apply
+from trading.services.streams.kind import ACCOUNT_KIND
 from trading.services.submission.claiming import may_go_now
 
 GRACE = timedelta(seconds=2)
 """Younger rows are left to their wake-up."""
+STOPS_GRACE = timedelta(seconds=1)
+FOLLOWED_FOR = timedelta(hours=1)
 ASK_AGAIN = timedelta(seconds=4)
 """A message that nobody took by then is dropped, and its row asked for again."""
 SENDING_PATIENCE = timedelta(seconds=6)
 """The venue has answered or refuses by now (the deadline of sending and its margin): the sender is
 dead, or waits for an answer that it may still bring; it is looked up either way."""
 BATCH = 500
-READ_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (60, 120, 240, 300))
-"""Between two readings of an account, by how often it failed in a row."""
+READ_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (50, 120, 240, 300))
+"""Between two readings of an account, by how often it failed in a row. A sweep every ten seconds
+makes a minute of the first."""
+QUIET_PAUSE = timedelta(seconds=180)
+"""Of an account with nothing open and a stream that would tell if there were."""
+ORDERS_PAUSE = timedelta(seconds=9)
+"""Between two looks at the open orders of an account that has something open."""
+
+_AT_VENUE = [str(state) for state in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)]
 
 Due = dict[str, list[str]]
 """Ids by tenant."""
@@ -56,6 +76,13 @@ def signals_due() -> Due:
         due = _by_tenant(rows.order_by("pk").values_list("tenant_id", "pk")[:BATCH])
     _note_asked(Signal, due, now, status=Signal.Status.RECEIVED)
     return due
+
+
+def copies_ending() -> Due:
+    """Copies that close their positions, or follow exits until they hold nothing."""
+    with system_scope("sweep: copies that end"):
+        rows = Subscription.objects.filter(status=Subscription.Status.ENDING)
+        return _by_tenant(rows.order_by("changed_at").values_list("tenant_id", "pk")[:BATCH])
 
 
 def signals_to_settle() -> Due:
@@ -161,9 +188,76 @@ def accounts_stale() -> Due:
         again = Q(failed_reads__gte=failed, tried_at__lt=now - pause)
         due |= again if pause is READ_PAUSES[-1] else again & Q(failed_reads=failed)
     with system_scope("sweep: accounts to read"):
-        rows = ExchangeAccount.objects.filter(due).exclude(status=ExchangeAccount.Status.CLOSED)
+        rows = ExchangeAccount.objects.filter(due).exclude(_is_quiet(now))
+        rows = rows.exclude(status=ExchangeAccount.Status.CLOSED)
         found = _by_tenant(rows.order_by("tried_at", "pk").values_list("tenant_id", "pk")[:BATCH])
     for tenant_id, ids in found.items():
         with tenant_scope(tenant_id):
             ExchangeAccount.objects.for_tenant(tenant_id).filter(pk__in=ids).update(tried_at=now)
     return found
+
+
+def _is_quiet(now: datetime) -> Q:
+    """Nothing is open on it, its stream is live, and it was read and agreed lately."""
+    mine = OuterRef("pk")
+    return Q(
+        ~Exists(Position.objects.filter(account_id=mine)),
+        ~Exists(Order.objects.filter(account_id=mine, state__in=_AT_VENUE)),
+        ~Exists(AccountBooks.objects.filter(account_id=mine, differs_since__isnull=False)),
+        Exists(live_streams(ACCOUNT_KIND).filter(subject_id=mine)),
+        failed_reads=0,
+        tried_at__gt=now - QUIET_PAUSE,
+    )
+
+
+def accounts_with_open_orders_due() -> Due:
+    """Accounts whose open orders are to be listed: those with an order at the venue or a position,
+    longest not given to a worker first, and marked as given like `accounts_stale`.
+
+    What has no books yet, or fails, waits for its reading.
+    """
+    now = timezone.now()
+    with system_scope("sweep: accounts whose open orders are to be listed"):
+        orders = Order.objects.filter(state__in=_AT_VENUE).values("account_id")
+        positions = Position.objects.values("account_id")
+        rows = AccountBooks.objects.filter(
+            Q(orders_tried_at=None) | Q(orders_tried_at__lte=now - ORDERS_PAUSE),
+            Q(account_id__in=orders) | Q(account_id__in=positions),
+            account__failed_reads=0,
+        ).exclude(account__status=ExchangeAccount.Status.CLOSED)
+        rows = rows.order_by("orders_tried_at", "account_id")
+        found = _by_tenant(rows.values_list("tenant_id", "account_id")[:BATCH])
+    for tenant_id, ids in found.items():
+        with tenant_scope(tenant_id):
+            books = AccountBooks.objects.for_tenant(tenant_id).filter(account_id__in=ids)
+            books.update(orders_tried_at=now)
+    return found
+
+
+def stops_due() -> Due:
+    """Positions whose stops are to be brought in line, a moment after their wake-up."""
+    with system_scope("sweep: stops to bring in line"):
+        rows = PositionStops.objects.filter(due_at__lt=timezone.now() - STOPS_GRACE)
+        return _by_tenant(
+            rows.order_by("due_at").values_list("tenant_id", "copied_position_id")[:BATCH]
+        )
+
+
+def stops_to_check() -> Due:
+    with system_scope("sweep: stop orders to look up"):
+        rows = StopOrder.objects.filter(check_at__lte=timezone.now())
+        return _by_tenant(rows.order_by("check_at").values_list("tenant_id", "pk")[:BATCH])
+
+
+def stops_to_follow() -> Due:
+    """Changes of leaders' stops that nobody took in yet."""
+    now = timezone.now()
+    with system_scope("sweep: changes of leaders' stops"):
+        rows = Signal.objects.filter(
+            status=Signal.Status.DONE,
+            received_at__gt=now - FOLLOWED_FOR,
+            received_at__lt=now - GRACE,
+            action=Signal.Action.STOPS,
+            claimed_until=None,
+        )
+        return _by_tenant(rows.order_by("pk").values_list("tenant_id", "pk")[:BATCH])

@@ -18,6 +18,7 @@ from django.utils.translation import pgettext
 
 from customers.models import ExchangeAccount
 from customers.templatetags.figures import icon, money, quantity
+from strategies.end_texts import end_text
 from strategies.models import Subscription
 from trading.models import Intent, Order
 
@@ -34,7 +35,7 @@ _TONES = {
         "claimed",
         "sending",
     },
-    "warn": {"unknown", "not_placed", "paused", "expired", "unchecked"},
+    "warn": {"unknown", "not_placed", "paused", "ending", "expired", "unchecked"},
     "bad": {"rejected", "unhealthy", "refused"},
 }
 _ICONS = {
@@ -84,11 +85,22 @@ def health_badge(account: ExchangeAccount) -> SafeString:
 
 @register.simple_tag
 def copy_badge(copy: Subscription) -> SafeString:
-    symbols = {"active": "play-circle", "paused": "pause-circle", "stopped": "stop-circle"}
+    symbols = {
+        "active": "play-circle",
+        "paused": "pause-circle",
+        "ending": "hourglass-split",
+        "stopped": "stop-circle",
+    }
     label = copy.get_status_display()
     if copy.status == Subscription.Status.ACTIVE:
         label = pgettext("copy", "Running")
     return _badge(copy.status, label, symbols.get(copy.status, ""))
+
+
+@register.filter("end_text")
+def copy_end_text(copy: Subscription) -> str:
+    """Why it ends or has ended."""
+    return end_text(copy.end_code, copy.end_params)
 
 
 _SECTIONS = {
@@ -99,6 +111,7 @@ _SECTIONS = {
     "order": "orders",
     "copies": "copies",
     "copy_change": "copies",
+    "copy_settings": "copies",
 }
 
 
@@ -131,7 +144,11 @@ def margin_mode_name(mode: str) -> str:
 
 @register.filter
 def order_type_name(order_type: str) -> str:
-    names = {"market": pgettext("order type", "Market"), "limit": pgettext("order type", "Limit")}
+    names = {
+        "market": pgettext("order type", "Market"),
+        "limit": pgettext("order type", "Limit"),
+        "ioc": pgettext("order type", "Limit, at once or not at all"),
+    }
     return names.get(order_type, order_type)
 
 
@@ -147,6 +164,8 @@ def sizing_text(copy: Subscription) -> str:
         }
     if copy.sizing_mode == modes.LEADER_RATIO:
         return _("%(ratio)s × the leader's size") % {"ratio": quantity(copy.ratio)}
+    if copy.sizing_mode == modes.FIXED_RISK:
+        return _("By the risk at the stop")
     if copy.ratio == Decimal(1):
         return _("In proportion to equity")
     return _("In proportion to equity × %(ratio)s") % {"ratio": quantity(copy.ratio)}

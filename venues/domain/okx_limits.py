@@ -54,11 +54,17 @@ _BY_COUNT: dict[tuple[Scope, int], str] = {
     ),
     (Scope.ACCOUNT, 60): "GET trade/orders-pending, GET trade/fills",
     (Scope.ACCOUNT, 40): "GET trade/orders-history",
+    (Scope.ACCOUNT, 12): "GET asset/deposit-history, GET asset/withdrawal-history",
+    (Scope.ADDRESS, 5): "GET copytrading/public-current-subpositions",
     (Scope.ACCOUNT, 20): (
-        "GET trade/orders-history-archive, POST account/set-leverage, POST trade/order-algo,"
+        "GET trade/orders-algo-pending, GET trade/orders-history-archive,"
+        " POST account/set-leverage, POST trade/order-algo, POST trade/amend-algos,"
+        " POST trade/cancel-algos, GET trade/order-algo,"
         " POST trade/close-position"
     ),
-    (Scope.ACCOUNT, 10): "GET trade/fills-history, GET account/balance, GET account/positions",
+    (Scope.ACCOUNT, 10): (
+        "GET trade/fills-history, GET account/balance, GET account/positions, GET account/bills"
+    ),
     (Scope.ACCOUNT, 5): (
         "GET account/config, POST account/set-position-mode, GET account/trade-fee"
     ),

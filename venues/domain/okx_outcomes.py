@@ -31,18 +31,33 @@ _CLOSED_CODES = frozenset(f"{INSTRUMENT_UNKNOWN_CODE} 51021 51022 51027 51028 51
 CLOSED_RETRY_MS = 30_000
 _ACCOUNT_CODES = frozenset(
     "51008 51127 51131"  # funds
-    " 51004 51010 51174"  # its tier, account mode, orders on its book
-    " 51169 51170 51205".split()  # nothing to reduce
+    " 51004 51174".split()  # its tier, orders on its book
 )
+_ACCOUNT_MODE_CODE = "51010"
+_PARAMETER_CODE = "51000"
+# Nothing to reduce, or less than the order would close (the latter in hedge mode).
+_POSITION_CODES = frozenset("51112 51169 51170 51205".split())
+# The trigger of a take profit or stop loss is on the wrong side of the price.
+_PASSED_CODES = frozenset("51277 51278 51279 51280".split())
 # A live order already carries this client id: ours, from an earlier delivery. Look it up.
 DUPLICATE_CODES = frozenset(["50071", "51016"])
 
 
-def _definite(code: str) -> RejectKind | None:
+def is_mode_refusal(code: str, message: str) -> bool:
+    """For the account mode, or for a side that the position mode does not have: of the latter,
+    the code is that of any parameter, and the words name it."""
+    return code == _ACCOUNT_MODE_CODE or (code == _PARAMETER_CODE and "posSide" in message)
+
+
+def _definite(code: str, message: str) -> RejectKind | None:
+    if is_mode_refusal(code, message):
+        return RejectKind.MODE
     if code in _ORDER_CODES:
         return RejectKind.ORDER
     if code in _ACCOUNT_CODES:
         return RejectKind.ACCOUNT
+    if code in _POSITION_CODES:
+        return RejectKind.POSITION
     if code in _CLOSED_CODES:
         return RejectKind.CLOSED
     if code in _CREDENTIAL_CODES:
@@ -53,14 +68,16 @@ def _definite(code: str) -> RejectKind | None:
         return RejectKind.RATE_LIMIT
     if code in _LATE_CODES:
         return RejectKind.LATE
+    if code in _PASSED_CODES:
+        return RejectKind.PASSED
     return None
 
 
 def _unknown(code: str, message: str) -> Placement:
-    return Placement(PlacementResult.UNKNOWN, code=_printable(code, 32), message=message)
+    return Placement(PlacementResult.UNKNOWN, code=printable(code, 32), message=message)
 
 
-def _printable(value: object, length: int) -> str:
+def printable(value: object, length: int) -> str:
     """Text as a database takes it: a lone surrogate, which JSON can spell, becomes `?`."""
     if not isinstance(value, str):
         return ""
@@ -72,8 +89,13 @@ def _is_order_id(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and value.isascii() and value.isalnum() and len(value) <= 64
 
 
-def classify_placement(body: bytes, client_order_id: str) -> Placement:
-    """The outcome of one placement from the raw response body, whatever its HTTP status."""
+def classify_placement(
+    body: bytes, client_order_id: str, *, names: tuple[str, str] = ("ordId", "clOrdId")
+) -> Placement:
+    """The outcome of one placement from the raw response body, whatever its HTTP status.
+
+    `names`: under which the answer has the venue's id and ours.
+    """
     try:
         answer: Any = json.loads(body)
     except (ValueError, RecursionError):
@@ -81,11 +103,11 @@ def classify_placement(body: bytes, client_order_id: str) -> Placement:
     if not isinstance(answer, dict) or not isinstance(answer.get("code"), str):
         return _unknown("unreadable", "the answer has no code")
     code: str = answer["code"]
-    text = _printable(answer.get("msg"), 200)
+    text = printable(answer.get("msg"), 200)
     rows = answer.get("data")
     row = rows[0] if isinstance(rows, list) and len(rows) == 1 else None
     if isinstance(row, dict) and isinstance(row.get("sCode"), str):
-        return _classify_row(code, row, client_order_id)
+        return _classify_row(code, row, client_order_id, names)
     if code in {"0", "1", "2"}:
         return _unknown(code, "the answer names no order")
     if rows:
@@ -93,13 +115,16 @@ def classify_placement(body: bytes, client_order_id: str) -> Placement:
     return _refused(code, text)
 
 
-def _classify_row(envelope: str, row: dict[str, Any], client_order_id: str) -> Placement:
+def _classify_row(
+    envelope: str, row: dict[str, Any], client_order_id: str, names: tuple[str, str]
+) -> Placement:
+    venue_name, client_name = names
     code: str = row["sCode"]
-    text = _printable(row.get("sMsg"), 200)
-    if row.get("clOrdId") not in (None, "", client_order_id):
+    text = printable(row.get("sMsg"), 200)
+    if row.get(client_name) not in (None, "", client_order_id):
         # Neither its success nor its refusal says anything of ours.
         return _unknown(code, "the answer is about another order")
-    order_id = row.get("ordId")
+    order_id = row.get(venue_name)
     if code == "0":
         if not _is_order_id(order_id):
             return _unknown("0", "success without an order id")
@@ -112,7 +137,7 @@ def _classify_row(envelope: str, row: dict[str, Any], client_order_id: str) -> P
 
 
 def _refused(code: str, text: str) -> Placement:
-    kind = _definite(code)
+    kind = _definite(code, text)
     if kind is None:
         return _unknown(code, text)
     return Placement(
@@ -122,6 +147,10 @@ def _refused(code: str, text: str) -> Placement:
         reject_kind=kind,
         retry_after_ms=CLOSED_RETRY_MS if kind is RejectKind.CLOSED else 0,
     )
+
+
+def is_passed_code(code: str) -> bool:
+    return code in _PASSED_CODES
 
 
 def is_credential_code(code: str) -> bool:

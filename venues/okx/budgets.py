@@ -31,11 +31,28 @@ from venues.limiter import RateLimiter
 TOO_MANY_REQUESTS = 429
 
 _SENT_WITH_ORDERS = frozenset(
-    {"POST trade/order", "POST account/set-leverage", "GET market/ticker", "GET market/tickers"}
+    {
+        "POST trade/order",
+        "POST account/set-leverage",
+        "GET market/ticker",
+        "GET market/tickers",
+        "GET market/books",
+        "GET public/funding-rate",
+    }
 )
 _ASKED_BY_ALL = frozenset({"GET public/instruments", "GET public/time"})
-_ASKED_FOR_EXITS = frozenset({"GET account/balance", "GET account/positions"})
-"""By those who read accounts, and by look-ups before an exit is tried again."""
+_ASKED_BY_READERS = frozenset(
+    {
+        "GET account/balance",
+        "GET account/positions",
+        "GET trade/orders-pending",
+        "GET trade/fills",
+        "GET trade/fills-history",
+        "GET account/bills",
+        "GET trade/orders-algo-pending",
+    }
+)
+"""By those who read accounts and compare their books, and by look-ups."""
 
 
 def _that_ask(endpoint: str, processes: Processes) -> int:
@@ -43,9 +60,10 @@ def _that_ask(endpoint: str, processes: Processes) -> int:
         return processes.senders + processes.lookups + processes.accounts
     if endpoint in _SENT_WITH_ORDERS:
         return processes.senders
-    if endpoint in _ASKED_FOR_EXITS:
+    if endpoint in _ASKED_BY_READERS:
         return processes.lookups + processes.accounts
-    return processes.accounts if "account/" in endpoint else processes.lookups
+    of_accounts = "account/" in endpoint or "asset/" in endpoint
+    return processes.accounts if of_accounts else processes.lookups
 
 
 class _Counting(NamedTuple):

@@ -5,20 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from math import inf
 from typing import Any
 
 import ccxt
 
-from venues.domain.types import Instrument, InstrumentKind, VenueError, VenueErrorKind
-from venues.okx.parsing import decimal_of
+from venues.domain.types import (
+    Instrument,
+    InstrumentKind,
+    UnreadableError,
+    VenueError,
+    VenueErrorKind,
+)
+from venues.okx import reading
 from venues.okx.transport import OkxTransport
 
 logger = logging.getLogger(__name__)
 
 _TYPES = ("SPOT", "SWAP")
+_DOLLARS = frozenset({"USD", "USDT", "USDC"})
+"""Quotes in which OKX's limits in dollars are the quote's own value."""
 ROWS_AT_A_TIME = 50
 """Between two orders on their way: ccxt needs 50 µs for one of a thousand rows."""
 
@@ -33,6 +42,9 @@ class InstrumentList:
         self._by_symbol: dict[str, Instrument] = {}
         self._past: dict[str, Instrument] = {}
         self._gone: set[str] = set()
+        self._told_contract_sizes: dict[str, Decimal] = {}
+        self.unreadable: Mapping[str, str] = {}
+        """By symbol: the field that cannot be read."""
         self._symbols: dict[str, str] = {}
         self._loaded_at = -inf
         self._loading: asyncio.Task[dict[str, Instrument]] | None = None
@@ -47,6 +59,7 @@ class InstrumentList:
 
     async def _load(self) -> dict[str, Instrument]:
         loaded: dict[str, Instrument] = {}
+        unreadable: dict[str, str] = {}
         for kind in _TYPES:
             found_before = len(loaded)
             # Exits need them, too.
@@ -54,14 +67,16 @@ class InstrumentList:
                 None, "GET", "public/instruments", {"instType": kind}, is_exit=True
             )
             for number, row in enumerate(rows):
-                found = self._readable(row)
-                if found is not None:
-                    loaded[found.symbol] = found
+                self._take(row, kind, loaded, unreadable)
                 if number % ROWS_AT_A_TIME == 0:
                     await asyncio.sleep(0)
             self._refuse_a_torso(kind, len(loaded) - found_before)
         if not loaded:
             raise VenueError(VenueErrorKind.UNAVAILABLE, message="no instruments in the answer")
+        if unreadable:
+            fields = dict(Counter(unreadable.values()))
+            logger.warning("unreadable instruments, by field: %s", fields)
+        self.unreadable = unreadable
         self._past |= self._by_symbol
         self._by_symbol = loaded
         self._symbols |= {item.venue_symbol: item.symbol for item in loaded.values()}
@@ -82,14 +97,49 @@ class InstrumentList:
             self._past[item.symbol] = item
             self._symbols.setdefault(item.venue_symbol, item.symbol)
 
-    def _readable(self, row: Any) -> Instrument | None:
+    def _take(
+        self, row: Any, kind: str, loaded: dict[str, Instrument], unreadable: dict[str, str]
+    ) -> None:
+        """One row of nonsense must not hide a thousand that can be traded."""
+        symbol = ""
         try:
-            market = self._client.parse_market(row)
-            return None if market is None else _instrument(market)
-        except Exception:
-            # One row of nonsense must not hide a thousand that can be traded.
-            logger.warning("an unreadable instrument: %.200r", row, exc_info=True)
-            return None
+            market = self._market(row)
+            if row.get("instType") != kind:
+                raise UnreadableError("instType")
+            symbol = market["symbol"]
+            found = _instrument(market, row)
+            if found is None:
+                return
+            if symbol in loaded or symbol in unreadable:
+                raise UnreadableError("instId")
+            self._believe_contract_size(found)
+            loaded[symbol] = found
+        except UnreadableError as error:
+            known = self._symbols.get(_name_in(row), "")
+            for name in {symbol, known} - {""} or {_name_in(row)}:
+                unreadable[name] = error.field
+                loaded.pop(name, None)
+
+    def _market(self, row: Any) -> dict[str, Any]:
+        """ccxt's reading. Raises UnreadableError."""
+        try:
+            found: dict[str, Any] | None = self._client.parse_market(reading.row_of(row))
+        except UnreadableError:
+            raise
+        except Exception as error:  # it expects what is documented
+            raise UnreadableError("row") from error
+        if found is None:
+            raise UnreadableError("baseCcy")
+        return found
+
+    def _believe_contract_size(self, found: Instrument) -> None:
+        """Money is reckoned by it, and it hardly ever changes: two lists have to agree on that."""
+        before = self._known(found.symbol)
+        told = self._told_contract_sizes.get(found.symbol)
+        if before is None or found.contract_size in (before.contract_size, told):
+            return
+        self._told_contract_sizes[found.symbol] = found.contract_size
+        raise UnreadableError("ctVal")
 
     async def ensure_loaded(self) -> None:
         if not self._by_symbol:
@@ -110,7 +160,8 @@ class InstrumentList:
 
     def is_gone(self, symbol: str) -> bool:
         """Whether the venue does not know its name any more: by its list, or by its own word."""
-        unlisted = bool(self._by_symbol) and symbol not in self._by_symbol
+        listed = symbol in self._by_symbol or symbol in self.unreadable
+        unlisted = bool(self._by_symbol) and not listed
         return unlisted or symbol in self._gone
 
     def note_gone(self, symbol: str) -> None:
@@ -126,40 +177,78 @@ class InstrumentList:
         """The unified symbol, or the venue's own of what was never listed."""
         return self._symbols.get(venue_symbol, venue_symbol)
 
+    def known_symbol(self, venue_symbol: str) -> str | None:
+        return self._symbols.get(venue_symbol)
+
 
 def instrument_type(instrument: Instrument) -> str:
     """OKX's instType."""
     return "SPOT" if instrument.kind is InstrumentKind.SPOT else "SWAP"
 
 
-def _instrument(market: dict[str, Any]) -> Instrument | None:
-    info = market.get("info") or {}
-    if info.get("instType") not in _TYPES:
+def _name_in(row: Any) -> str:
+    name = row.get("instId") if isinstance(row, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _instrument(market: dict[str, Any], row: dict[str, Any]) -> Instrument | None:
+    """None for what is announced and not yet tradable. Raises UnreadableError."""
+    is_spot = row["instType"] == "SPOT"
+    is_live = reading.identifier(row, "state") == "live"
+    steps = ("lotSz", "tickSz", "minSz")
+    if not is_live and any(reading.is_absent(row, field) for field in steps):
         return None
-    lot, tick, minimum = (decimal_of(info.get(key)) for key in ("lotSz", "tickSz", "minSz"))
-    if not lot or not tick or not minimum:
-        return None  # announced but not yet tradable
-    if market["spot"]:
-        kind, contract_size = InstrumentKind.SPOT, Decimal(1)
-    else:
-        kind = InstrumentKind.LINEAR if market["linear"] else InstrumentKind.INVERSE
-        contract_size = decimal_of(info.get("ctVal")) or Decimal(0)
-        if contract_size <= 0:
-            return None
+    lot, tick, minimum = (reading.positive(row, field) for field in steps)
+    # Of spot, OKX states it in dollars, which is no native quantity.
+    at_market = None if is_spot else reading.positive_or_none(row, "maxMktSz")
+    at_limit = reading.positive_or_none(row, "maxLmtSz")
+    in_dollars = market["quote"] in _DOLLARS
+    market_value = reading.positive_or_none(row, "maxMktAmt") if is_spot and in_dollars else None
+    limit_value = reading.positive_or_none(row, "maxLmtAmt") if in_dollars else None
+    if minimum < lot:
+        raise UnreadableError("minSz")
+    for field, most in (("maxMktSz", at_market), ("maxLmtSz", at_limit)):
+        if most is not None and most < minimum:
+            raise UnreadableError(field)
+    kind = InstrumentKind.SPOT if is_spot else _contract_kind(market, row)
+    _refuse_another_name(market, row)
     return Instrument(
         symbol=market["symbol"],
-        venue_symbol=info["instId"],
+        venue_symbol=row["instId"],
         kind=kind,
         base=market["base"],
         quote=market["quote"],
-        settle=market["settle"] or market["quote"],
-        contract_size=contract_size,
+        settle=market["quote"] if is_spot else market["settle"],
+        contract_size=Decimal(1) if is_spot else reading.positive(row, "ctVal"),
         lot=lot,
         tick=tick,
         min_size=minimum,
-        # Of spot, OKX states it in USDT, which is no native quantity.
-        max_market_size=None if market["spot"] else decimal_of(info.get("maxMktSz")),
-        max_limit_size=decimal_of(info.get("maxLmtSz")),
-        max_leverage=decimal_of(info.get("lever")) or Decimal(1),
-        is_live=info.get("state") == "live",
+        max_market_size=at_market,
+        max_limit_size=at_limit,
+        max_leverage=reading.positive_or_none(row, "lever") or Decimal(1),
+        is_live=is_live,
+        max_market_value=market_value,
+        max_limit_value=limit_value,
     )
+
+
+def _contract_kind(market: dict[str, Any], row: dict[str, Any]) -> InstrumentKind:
+    kinds = {"linear": InstrumentKind.LINEAR, "inverse": InstrumentKind.INVERSE}
+    kind = reading.choice(row, "ctType", kinds)
+    if market["linear"] != (kind is InstrumentKind.LINEAR):
+        raise UnreadableError("ctType")
+    return kind
+
+
+def _refuse_another_name(market: dict[str, Any], row: dict[str, Any]) -> None:
+    """Orders are sent to the one name, and sized by what goes with the other."""
+    name = reading.instrument(row)
+    fields = ("baseCcy", "quoteCcy") if row["instType"] == "SPOT" else ("settleCcy",)
+    for field in fields:
+        reading.currency(row, field)
+    parts = [market["baseId"], market["quoteId"]]
+    if name.replace("_", "-").split("-")[:2] != parts:
+        raise UnreadableError("instId")
+    is_spot = row["instType"] == "SPOT"
+    if not is_spot and market["settleId"] not in parts and market["quoteId"] != "USD":
+        raise UnreadableError("settleCcy")  # only dollars are settled in what stands for them

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from venues.domain.okx_outcomes import INSTRUMENT_UNKNOWN_CODE
-from venues.domain.types import Credentials, Instrument, Lookup, LookupResult, VenueError
+from venues.domain.types import (
+    Credentials,
+    Instrument,
+    Lookup,
+    LookupResult,
+    UnreadableError,
+    VenueError,
+)
+from venues.okx import reading
 from venues.okx.instruments import InstrumentList, instrument_type
-from venues.okx.parsing import SymbolOf, order_snapshot
-from venues.okx.transport import OkxTransport, Row
+from venues.okx.rows import SymbolOf, order_name, order_snapshot
+from venues.okx.transport import OkxTransport
 
 SEARCH_MARGIN_MS = 120_000
 """A search looks back from the time of sending by more than clocks may differ."""
@@ -24,11 +34,12 @@ async def find(
     symbol: str,
     client_order_id: str,
     *,
+    venue_order_id: str,
     is_exit: bool,
 ) -> Lookup:
     try:
         found = await instruments.of(symbol)
-        query = {"instId": found.venue_symbol, "clOrdId": client_order_id}
+        query = {"instId": found.venue_symbol, **order_key(client_order_id, venue_order_id)}
         rows = await transport.read_for_proof(credentials, "trade/order", query, is_exit=is_exit)
     except VenueError as error:
         if error.code == _ORDER_UNKNOWN:
@@ -37,8 +48,8 @@ async def find(
             # Delisted: only a search, which need not name it, can tell of its orders.
             instruments.note_gone(symbol)
             return Lookup(LookupResult.ABSENT)
-        return Lookup(LookupResult.NO_EVIDENCE, detail=str(error))
-    lookup = _match(rows, client_order_id, instruments.symbol)
+        return _no_evidence(error)
+    lookup = _match(rows, client_order_id, found, instruments.symbol)
     return lookup or Lookup(LookupResult.NO_EVIDENCE, detail="an answer without the order")
 
 
@@ -64,17 +75,29 @@ async def search(
             reads.append(("trade/orders-history-archive", recent))
         for path, params in reads:
             rows = await transport.read_pages(credentials, path, params, "ordId", is_exit=is_exit)
-            lookup = _match(rows, client_order_id, instruments.symbol)
+            lookup = _match(rows, client_order_id, found, instruments.symbol)
             if lookup is not None:
                 return lookup
         fills = await transport.read_pages(
             credentials, "trade/fills", recent, "billId", is_exit=is_exit
         )
+        for row in fills:
+            if _client_order_id(row) == client_order_id:
+                detail = "fills exist, the order does not yet"
+                return Lookup(LookupResult.NO_EVIDENCE, detail=detail)
     except VenueError as error:
-        return Lookup(LookupResult.NO_EVIDENCE, detail=str(error))
-    if any(row.get("clOrdId") == client_order_id for row in fills):
-        return Lookup(LookupResult.NO_EVIDENCE, detail="fills exist, the order does not yet")
+        return _no_evidence(error)
     return Lookup(LookupResult.ABSENT)
+
+
+def order_key(client_order_id: str, venue_order_id: str) -> dict[str, str]:
+    """How an order is asked for: one that the venue placed has no client id of its own."""
+    return {"ordId": venue_order_id} if venue_order_id else {"clOrdId": client_order_id}
+
+
+def _no_evidence(error: VenueError) -> Lookup:
+    field = error.field if isinstance(error, UnreadableError) else ""
+    return Lookup(LookupResult.NO_EVIDENCE, detail=str(error), unreadable=field)
 
 
 def order_query(instruments: InstrumentList, instrument: Instrument) -> dict[str, str]:
@@ -85,12 +108,23 @@ def order_query(instruments: InstrumentList, instrument: Instrument) -> dict[str
     return query
 
 
-def _match(rows: list[Row], client_order_id: str, symbol_of: SymbolOf) -> Lookup | None:
-    """None when no row is about this order."""
+def _match(
+    rows: list[Any], client_order_id: str, instrument: Instrument, symbol_of: SymbolOf
+) -> Lookup | None:
+    """None when no row is about this order, and each of them is known to be about another."""
+    doubtful: UnreadableError | None = None
     for row in rows:
-        if isinstance(row, dict) and row.get("clOrdId") == client_order_id:
-            snapshot = order_snapshot(row, symbol_of)
-            if snapshot is None:
-                return Lookup(LookupResult.NO_EVIDENCE, detail="unreadable order")
-            return Lookup(LookupResult.FOUND, order=snapshot)
-    return None
+        try:
+            if _client_order_id(row) != client_order_id:
+                continue
+            if reading.instrument(row) != instrument.venue_symbol:
+                raise UnreadableError("instId")
+            return Lookup(LookupResult.FOUND, order=order_snapshot(row, symbol_of))
+        except UnreadableError as error:
+            doubtful = error
+    return None if doubtful is None else _no_evidence(doubtful)
+
+
+def _client_order_id(row: Any) -> str:
+    """Empty for an order without one. Raises UnreadableError when it may be anybody's."""
+    return order_name(reading.row_of(row))

@@ -133,7 +133,7 @@ def order_params(request: OrderRequest) -> dict[str, Any]:
         "ordType": request.order_type,
         "sz": format(request.quantity, "f"),
     }
-    if request.order_type == "limit":
+    if request.order_type in ("limit", "ioc"):
         assert request.price is not None
         params["px"] = format(request.price, "f")
     if request.instrument.kind is InstrumentKind.SPOT:

@@ -16,10 +16,18 @@ import ccxt
 
 from venues.clock import VenueClock
 from venues.domain.okx_outcomes import is_clock_code
-from venues.domain.types import NOT_SENT, Credentials, VenueError, VenueErrorKind
+from venues.domain.types import (
+    NOT_SENT,
+    Credentials,
+    UnreadableError,
+    VenueError,
+    VenueErrorKind,
+)
 from venues.http_pool import HttpAnswer, HttpPool
+from venues.okx import reading
 from venues.okx.budgets import TOO_MANY_REQUESTS, NoTurnError, OkxBudgets, Permit
 from venues.okx.parsing import venue_error
+from venues.okx.reading import Row
 
 READ_TIMEOUT_SECONDS = 10.0
 TURN_SECONDS = 4.0
@@ -34,7 +42,6 @@ LOOKUP_PATIENCE_SECONDS = 3.0
 PAGE_ROWS = 100
 MAX_PAGES = 20
 
-Row = dict[str, Any]
 Signed = dict[str, Any]
 
 
@@ -97,8 +104,8 @@ class OkxTransport:
         *,
         is_exit: bool = False,
         turn_seconds: float | None = None,
-    ) -> list[Row]:
-        """The rows of an answer with code 0. Raises VenueError."""
+    ) -> list[Any]:
+        """The rows of an answer with code 0, whatever they are. Raises VenueError."""
         params = params or {}
         permit = await self.turn(
             f"{method} {path}",
@@ -137,14 +144,14 @@ class OkxTransport:
         method: str,
         path: str,
         params: Row,
-    ) -> list[Row]:
+    ) -> list[Any]:
         """`read` with a permit that was taken before."""
         answer: HttpAnswer | None = None
         code = ""
         try:
             signed = self.sign(credentials, method, path, params)
             answer = await self.send(signed, READ_TIMEOUT_SECONDS)
-            return _rows(answer)
+            return _rows(answer, method)
         except VenueError as error:
             code = error.code
             if is_clock_code(code):
@@ -153,15 +160,13 @@ class OkxTransport:
         except OSError as error:  # a time-out is one, too
             raise VenueError(VenueErrorKind.UNAVAILABLE, message=type(error).__name__) from error
         except ValueError as error:
-            raise VenueError(
-                VenueErrorKind.UNAVAILABLE, message="the answer is not readable"
-            ) from error
+            raise UnreadableError("answer") from error
         finally:
             self.budgets.settle(permit, answer, code)
 
     async def read_for_proof(
         self, credentials: Credentials, path: str, params: Row, *, is_exit: bool
-    ) -> list[Row]:
+    ) -> list[Any]:
         """`read` with a second and third attempt when nothing was answered. Raises VenueError."""
         started = time.monotonic()
         for attempt in range(1, LOOKUP_ATTEMPTS + 1):
@@ -177,29 +182,43 @@ class OkxTransport:
 
     async def read_pages(
         self, credentials: Credentials, path: str, params: Row, key: str, *, is_exit: bool
-    ) -> list[Row]:
+    ) -> list[Any]:
         """All rows, newest first; `key` is what the venue pages by. Raises VenueError."""
-        rows: list[Row] = []
+        rows: list[Any] = []
         query = {**params, "limit": str(PAGE_ROWS)}
         for _ in range(MAX_PAGES):
             found = await self.read_for_proof(credentials, path, query, is_exit=is_exit)
             rows += found
             if len(found) < PAGE_ROWS:
                 return rows
-            query["after"] = str(found[-1].get(key) or "")
+            query["after"] = _last_id(found, key)
         raise VenueError(VenueErrorKind.UNAVAILABLE, message=f"{path} has too many rows")
 
 
-def _rows(answer: HttpAnswer) -> list[Row]:
+def _last_id(rows: list[Any], key: str) -> str:
+    """Where the next page begins. Raises UnreadableError."""
+    return reading.number_id(reading.row_of(rows[-1]), key)
+
+
+def _rows(answer: HttpAnswer, method: str) -> list[Any]:
     """Raises VenueError."""
     try:
         said = json.loads(answer.body)
     except (ValueError, RecursionError) as error:
-        kind = VenueErrorKind.UNAVAILABLE
         if answer.status == TOO_MANY_REQUESTS:
-            kind = VenueErrorKind.RATE_LIMIT
-        raise VenueError(kind, message="the answer is not readable") from error
-    code = said.get("code") if isinstance(said, dict) else None
-    if code == "0" and isinstance(said.get("data"), list):
-        return said["data"]
+            message = "the answer is not readable"
+            raise VenueError(VenueErrorKind.RATE_LIMIT, message=message) from error
+        raise UnreadableError("answer") from error
+    if not isinstance(said, dict):
+        raise UnreadableError("answer")
+    code, rows = said.get("code"), said.get("data")
+    if not isinstance(code, str) or not code:
+        raise UnreadableError("code")
+    if code == "0":
+        if not isinstance(rows, list):
+            raise UnreadableError("data")
+        return rows
+    if rows and method == "GET":
+        # It has rows and says that it has none: neither proves anything.
+        raise UnreadableError("code")
     raise venue_error(said, code)

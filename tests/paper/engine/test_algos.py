@@ -237,3 +237,16 @@ def test_a_limit_take_profit_has_no_trigger_price_of_its_own(desk):
     price(desk, 61001)
     assert desk.position(SWAP)["pos"] == "0"
     assert desk.exchange.fills(desk.acc, {})[0]["fillPx"] >= "61000"
+
+
+def test_only_what_hangs_on_the_position_goes_with_it(desk):
+    desk.placed(SWAP, "buy", "10")
+    stop = {"side": "sell", "ordType": "conditional", "slTriggerPx": "58000", "slOrdPx": "-1"}
+    hangs = place_algo(desk, **stop, reduceOnly=True, cxlOnClosePos=True)
+    stays = place_algo(desk, **stop, reduceOnly=True)
+    refused = desk.exchange.place_algo(
+        desk.acc, {"instId": SWAP, "tdMode": "cross", "sz": "1", **stop, "cxlOnClosePos": True}
+    )
+    assert refused["sCode"] == "51000"
+    desk.exchange.close_position(desk.acc, {"instId": SWAP, "mgnMode": "cross"})
+    assert [algo(desk, each)["state"] for each in (hangs, stays)] == ["canceled", "live"]

@@ -131,6 +131,24 @@ def test_ids_go_on_growing_even_if_the_clock_went_back(tmp_path, clock):
     assert int(desk.placed(SWAP, "buy", "1")["ordId"]) > before
 
 
+def test_no_trade_id_is_given_twice_though_more_traded_than_seconds_passed(tmp_path, clock):
+    path = tmp_path / "state"
+    exchange = opened(path, clock)
+    desk = Desk(exchange, clock, open_account(exchange))
+    for _ in range(20):
+        desk.placed(SWAP, "buy", "1")
+    before = {row["tradeId"] for row in exchange.fills(desk.acc, {})}
+    exchange.flush()
+
+    clock.advance(3_000)
+    again = opened(path, clock)
+    desk = Desk(again, clock, again.account_by_key(desk.acc.api_key))
+    desk.placed(SWAP, "buy", "1")
+    after = {row["tradeId"] for row in again.fills(desk.acc, {})}
+    assert len(before) == 20
+    assert len(after - before) == 1
+
+
 def test_funding_that_fell_due_while_the_exchange_was_down_is_paid_once(tmp_path, clock):
     exchange = opened(tmp_path / "state", clock)
     desk = Desk(exchange, clock, open_account(exchange))

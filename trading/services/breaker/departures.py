@@ -1,5 +1,9 @@
 """What leaves against what entered: a signal places one entry for each follower at most.
 
+An entry that the venue takes only in parts is one entry. Parts are told by what no plan can change:
+each is at least half of the venue's largest order, and nothing smaller had to be cut. They are not
+in the signal's count; each sender bounds them by follower.
+
 The dispatcher noted how many followers a signal has; the sender counts its entries in the
 transaction that marks them SENDING, which each order passes once. So it does not matter which
 mistake made the orders, nor in how many processes. A second order of one decision is found even
@@ -16,12 +20,15 @@ from collections.abc import Iterable, Sequence
 from django.db.models import F
 
 from strategies.models import Subscription
+from trading.domain.order_sizes import MOST_PARTS, largest_order
 from trading.domain.order_states import OrderTrigger
 from trading.domain.reasons import Reason, ReasonCode
 from trading.models import Breaker, FanoutTally, Order
 from trading.services.breaker.switching import breaker_open
+from trading.services.instruments import instrument_in_memory
 from trading.services.order_updates import OrderUpdate
 from trading.services.outgoing import OutgoingOrder
+from venues.markets import known_price
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +52,7 @@ class Departures:
     def __init__(self, tenant_id: str) -> None:
         self.tenant_id = tenant_id
         self._orders: dict[tuple[str, ...], str] = {}
+        self._parts: dict[tuple[str, ...], list[str]] = {}
         self._stopped: dict[_Fanout, Reason] = {}
 
     def sift(
@@ -73,11 +81,24 @@ class Departures:
         """Whether another order of the same decision, or entry of the same follower, was here."""
         keys: list[tuple[str, ...]] = [(order.intent_id,)]
         if order.is_entry and order.signal_id:
-            keys.append((*_fanout_of(order), order.subscription_id))
+            part = self._part_of(order)
+            if part >= MOST_PARTS:
+                self._doubled(order, part + 1)
+                return True
+            keys.append((*_fanout_of(order), order.subscription_id, str(part)))
         if all(self._orders.setdefault(key, order.id) == order.id for key in keys):
             return False
         self._doubled(order, 2)
         return True
+
+    def _part_of(self, order: OutgoingOrder) -> int:
+        """Which part of its follower's entry it is: 0 of what could be one order."""
+        if not _had_to_be_cut(order):
+            return 0
+        parts = self._parts.setdefault((*_fanout_of(order), order.subscription_id), [])
+        if order.id not in parts:
+            parts.append(order.id)
+        return parts.index(order.id)
 
     def _doubled(self, order: OutgoingOrder, times: int) -> None:
         logger.error("order %s leaves a second time, or for a second time", order.id)
@@ -89,9 +110,8 @@ class Departures:
 
         Raises FanoutExceededError, which must undo that they leave.
         """
-        entries = Counter(
-            _fanout_of(order) for order in orders if order.is_entry and order.signal_id
-        )
+        leaving = [order for order in orders if order.is_entry and order.signal_id]
+        entries = Counter(_fanout_of(order) for order in leaving if not _had_to_be_cut(order))
         for fanout, number in sorted(entries.items()):
             signal_id, strategy_id = fanout
             tally = FanoutTally.objects.for_tenant(self.tenant_id).filter(
@@ -148,6 +168,16 @@ class Departures:
             cause=Breaker.Cause.FANOUT,
             params={"signal": exceeded.fanout[0], **params},
         )
+
+
+def _had_to_be_cut(order: OutgoingOrder) -> bool:
+    instrument = instrument_in_memory(order.venue, order.symbol)
+    if instrument is None:
+        return False
+    is_limit = order.order_type != "market"
+    price = order.price or known_price(order.venue, order.symbol)
+    largest = largest_order(instrument, price, is_limit=is_limit)
+    return largest is not None and order.quantity * 2 + instrument.lot >= largest
 
 
 def _fanout_of(order: OutgoingOrder) -> _Fanout:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from customers.models import ExchangeAccount
+from customers.selectors.time_zones import zone_of
 from signals_app.models import Signal
+from strategies.domain.settings import Effective, Layer, Merged, effective_settings, merged
+from strategies.domain.settings.reading import SettingValueError
 from strategies.models import Strategy
+from strategies.selectors.settings import shared_merged
+from trading.domain.reasons import Reason, ReasonCode
+from trading.domain.risk import Fact, MarketFacts, facts_asked
 from trading.models import SignalShard
-from trading.services.instruments import instrument_note, instrument_of_order
+from trading.services.amending import amended_signals
+from trading.services.instruments import instrument_note, instrument_of_order, market_doubt
+from trading.services.unreadable import unreadable_note
 from venues import markets
 from venues.domain.types import Instrument, VenueError
 from venues.gateway import UnknownVenueError
@@ -22,6 +33,57 @@ class Market:
 
     instrument: Instrument | None
     price: Decimal | None
+    doubt: Reason | None = None
+    """Why it takes no entry although it may be listed."""
+    day_range_percent: Decimal | None = None
+    """How far the price moved within 24 hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowerSettings:
+    """What is in force for a follower. `doubt`: what is stored is no value; then these are the
+    defaults, and no entry goes by them."""
+
+    effective: Effective
+    doubt: Reason | None = None
+    asks: frozenset[Fact] = frozenset()
+    """What its rules need to be loaded."""
+
+
+class SettingsInForce:
+    """The copy settings of a shard's followers in one symbol; alike ones are merged once."""
+
+    def __init__(self, shared: Mapping[str, Any], symbol: str) -> None:
+        self._symbol = symbol
+        self._known: dict[Hashable, FollowerSettings] = {}
+        self._above: Merged | Reason
+        try:
+            self._above = shared_merged(shared, symbol)
+        except SettingValueError as error:
+            self._above = _unreadable(error)
+
+    def of(self, key: Hashable, own: Callable[[], Sequence[Layer]]) -> FollowerSettings:
+        """`own` makes the follower's own levels; followers with the same key have the same."""
+        if key not in self._known:
+            self._known[key] = self._merged(own)
+        return self._known[key]
+
+    def _merged(self, own: Callable[[], Sequence[Layer]]) -> FollowerSettings:
+        if isinstance(self._above, Reason):
+            return FollowerSettings(_DEFAULTS, self._above)
+        try:
+            found = merged(own(), self._symbol, onto=self._above)
+        except SettingValueError as error:
+            return FollowerSettings(_DEFAULTS, _unreadable(error))
+        effective = effective_settings(found)
+        return FollowerSettings(effective, asks=facts_asked(effective.settings))
+
+
+_DEFAULTS = effective_settings(Merged({}, {}))
+
+
+def _unreadable(error: SettingValueError) -> Reason:
+    return Reason(ReasonCode.SETTINGS_UNREADABLE, {"setting": error.name})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +96,13 @@ class ShardContext:
     leader_market: Market
     markets: dict[str, Market]
     claimed_by: str
+    settings: SettingsInForce
+    zone: ZoneInfo
+    """Of the firm: its days and trading hours."""
+    amended: tuple[str, ...] = ()
+    """The signals whose resting orders this one replaces, the newest first."""
+    told: Mapping[str, MarketFacts] = field(default_factory=dict)
+    """By venue, where somebody's rules ask for it."""
 
 
 def shard_context(shard: SignalShard, claimed_by: str) -> ShardContext:
@@ -51,7 +120,17 @@ def shard_context(shard: SignalShard, claimed_by: str) -> ShardContext:
     )
     found = {venue: _market(venue, signal) for venue in venues}
     leader = found.get(signal.source.venue) or _market(signal.source.venue, signal)
-    return ShardContext(shard, signal, shard.strategy, leader, found, claimed_by)
+    return ShardContext(
+        shard,
+        signal,
+        shard.strategy,
+        leader,
+        found,
+        claimed_by,
+        SettingsInForce(shard.settings, signal.symbol),
+        zone_of(shard.tenant),
+        tuple(amended_signals(signal)),
+    )
 
 
 def _market(venue: str, signal: Signal) -> Market:
@@ -62,6 +141,25 @@ def _market(venue: str, signal: Signal) -> Market:
     if instrument is None:
         # As it was traded: whoever holds it gets out by that.
         past = instrument_of_order(venue, signal.symbol)
-        return Market(past and replace(past, is_live=False), signal.price)
+        doubt = market_doubt(venue, signal.symbol)
+        if doubt is not None:
+            unreadable_note(signal.tenant_id, venue, "instruments", doubt.params["field"])
+        return Market(past and replace(past, is_live=False), signal.price, doubt)
     instrument_note(venue, instrument)
-    return Market(instrument, markets.last_price(venue, signal.symbol) or signal.price)
+    price = _last_price(venue, signal.symbol)
+    day_range = None if price is None else _day_range_percent(venue, signal.symbol)
+    return Market(instrument, price or signal.price, day_range_percent=day_range)
+
+
+def _last_price(venue: str, symbol: str) -> Decimal | None:
+    try:
+        return markets.last_price(venue, symbol)
+    except UnknownVenueError:  # the list of its markets is from before
+        return None
+
+
+def _day_range_percent(venue: str, symbol: str) -> Decimal | None:
+    try:
+        return markets.day_range_percent(venue, symbol)
+    except UnknownVenueError:  # so is its last price
+        return None

@@ -7,21 +7,35 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db.models import Q
 
 from customers.models import Customer, ExchangeAccount
-from signals_app.models import Signal
-from strategies.domain.sizing import FollowerTerms, LeaderSize, SizeBasis, SizingMode
+from signals_app.models import Signal, SignalSource
+from strategies.domain.settings import CopySettings, Layer, TradeDirection, sizing_terms
+from strategies.domain.sizing import LeaderSize, SizeBasis
 from strategies.models import Strategy, Subscription
+from strategies.selectors.settings import own_layers, subscription_content
 from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.domain.planning import Book, Follower, Instruction
-from trading.domain.risk import EntryFacts
+from trading.domain.reasons import Reason, ReasonCode
+from trading.domain.reconciliation import books_are_fresh
+from trading.domain.risk import (
+    NO_COPY_FACTS,
+    NO_EQUITY_FACTS,
+    NO_MARKET_FACTS,
+    CopyFacts,
+    EntryFacts,
+    EquityFacts,
+    HeldTerms,
+)
 from trading.models import Balance, CopiedPosition, Order, SignalShard
 from trading.services.control_state import controls_for
-from trading.services.fanout.context import Market, ShardContext
-from venues.domain.types import Instrument, InstrumentKind
+from trading.services.fanout.context import FollowerSettings, Market, ShardContext
+from trading.services.fanout.margin_terms import entry_leverage, margin_mode
+from venues.domain.types import InstrumentKind
 
 ZERO, ONE = Decimal(0), Decimal(1)
 
@@ -40,10 +54,16 @@ class FollowerRow(NamedTuple):
     venue: str
     position_mode: str
     margin_mode: str
+    takes_contracts: bool
     account_status: str
     account_health: str
+    account_health_code: str
+    account_health_params: dict[str, str]
     account_max_leverage: Decimal | None
     customer_status: str
+    reconciled_at: datetime | None
+    settings: dict[str, Any]
+    customer_settings: dict[str, Any] | None
 
 
 _FOLLOWER_COLUMNS = (
@@ -58,10 +78,16 @@ _FOLLOWER_COLUMNS = (
     "account__venue",
     "account__position_mode",
     "account__margin_mode",
+    "account__takes_contracts",
     "account__status",
     "account__health",
+    "account__health_code",
+    "account__health_params",
     "account__max_leverage",
     "customer__status",
+    "account__reconciled_at",
+    "settings",
+    "customer__copy_settings__settings",
 )
 
 
@@ -75,6 +101,7 @@ class PositionRow(NamedTuple):
     filled: Decimal
     leverage: Decimal | None
     version: int
+    margin_mode: str = ""
 
 
 def follower_rows(shard: SignalShard) -> list[FollowerRow]:
@@ -101,6 +128,7 @@ _POSITION_COLUMNS = (
     "filled",
     "leverage",
     "version",
+    "margin_mode",
 )
 
 
@@ -188,6 +216,10 @@ def books_of(
             entries[subscription_id] += rest
     for position in positions.values():
         sides.add(position.account_id, position.subscription_id, position.filled)
+    holding: dict[str, list[PositionRow]] = defaultdict(list)
+    for position in positions.values():
+        if sides.holds(position.subscription_id):
+            holding[position.account_id].append(position)
     books = {}
     for row in followers:
         # In hedge mode both sides of a symbol may be held at once.
@@ -201,6 +233,11 @@ def books_of(
             own_short=sides.own(row, -1),
             others_long=ZERO if hedged else sides.of_others(row, 1),
             others_short=ZERO if hedged else sides.of_others(row, -1),
+            others_terms=tuple(
+                HeldTerms(other.leverage, other.margin_mode or row.margin_mode)
+                for other in holding[row.account_id]
+                if other.subscription_id != row.id
+            ),
         )
     return books
 
@@ -216,6 +253,9 @@ class _Sides:
         direction = 1 if signed > 0 else -1
         self._of_account[account_id, direction] += abs(signed)
         self._own[subscription_id, direction] += abs(signed)
+
+    def holds(self, subscription_id: str) -> bool:
+        return any(self._own.get((subscription_id, direction)) for direction in (1, -1))
 
     def own(self, row: FollowerRow, direction: int) -> Decimal:
         return self._own[row.id, direction]
@@ -239,20 +279,24 @@ def balances_of(
     return found
 
 
-def _leverage(
-    context: ShardContext, row: FollowerRow, position: PositionRow, instrument: Instrument
-) -> Decimal:
-    """As the leader, or as the position has it when the signal is silent; within all limits."""
-    if instrument.kind is InstrumentKind.SPOT:
-        return ONE
-    limits = (
-        context.signal.leverage or position.leverage or ONE,
-        context.strategy.max_leverage,
-        row.max_leverage,
-        row.account_max_leverage,
-        instrument.max_leverage,
+def settings_of(context: ShardContext, row: FollowerRow) -> FollowerSettings:
+    """What is in force for a follower in the signal's symbol."""
+    columns = (row.sizing_mode, row.fixed_amount, row.ratio, row.max_leverage)
+    own = str(row.settings) if row.settings else ""
+    customers = str(row.customer_settings) if row.customer_settings else ""
+    key = (columns, row.account_max_leverage, own, customers)
+    return context.settings.of(key, partial(_own_layers, row))
+
+
+def _own_layers(row: FollowerRow) -> Sequence[Layer]:
+    content = subscription_content(
+        row.settings,
+        sizing_mode=row.sizing_mode,
+        fixed_amount=row.fixed_amount,
+        ratio=row.ratio,
+        max_leverage=row.max_leverage,
     )
-    return max(ONE, min(limit for limit in limits if limit is not None))
+    return own_layers(row.customer_settings, row.account_max_leverage, content)
 
 
 def instruction_for(context: ShardContext, market: Market) -> Instruction:
@@ -260,10 +304,10 @@ def instruction_for(context: ShardContext, market: Market) -> Instruction:
     leader = context.leader_market
     assert market.instrument is not None
     basis = SizeBasis(signal.size_basis) if signal.size_basis else None
-    fraction = signal.size if basis is SizeBasis.POSITION_FRACTION else None
+    direction = {"long": 1, "short": -1}.get(signal.side, 0)
     return Instruction(
         action=signal.action,  # type: ignore[arg-type]  # the model's choices are the Literal's
-        direction={"long": 1, "short": -1}.get(signal.side, 0),
+        direction=direction,
         leader=LeaderSize(
             size=signal.size,
             basis=basis,
@@ -272,14 +316,45 @@ def instruction_for(context: ShardContext, market: Market) -> Instruction:
             price=signal.price or leader.price or market.price or ZERO,
             leverage=signal.leverage or ONE,
             equity=signal.leader_equity,
+            stop_loss=signal.stop_loss,
+            direction=direction,
         ),
-        reduce_fraction=fraction,
+        reduce_fraction=_reduce_fraction(signal),
     )
+
+
+def _reduce_fraction(signal: Signal) -> Decimal | None:
+    """By the leader's positions where the signal has them: a third has no end in decimals. None
+    of what is no reduction, or is an amount of what nobody knows."""
+    if signal.action != Signal.Action.REDUCE:
+        return None
+    before, after = signal.leader_position_before, signal.leader_position_after
+    if before and after is not None and 0 <= after / before < 1:
+        return ONE - after / before
+    by_fraction = signal.size_basis == Signal.SizeBasis.POSITION_FRACTION
+    return signal.size if by_fraction else None
 
 
 def instruction_at(instruction: Instruction, leverage: Decimal) -> Instruction:
     """For a signal without leverage: the leader's is taken to be the follower's."""
     return replace(instruction, leader=replace(instruction.leader, leverage=leverage))
+
+
+_DOUBTS = (ReasonCode.ACCOUNT_UNREADABLE, ReasonCode.ACCOUNT_MODE_OTHER)
+
+
+def _account_doubt(row: FollowerRow) -> Reason | None:
+    if row.account_health_code not in _DOUBTS:
+        return None
+    return Reason(ReasonCode(row.account_health_code), row.account_health_params)
+
+
+def _compared_price(signal: Signal, settings: CopySettings) -> Decimal | None:
+    """The leader's, for the limit of slippage. A chase has a limit of its own (`worst_price`),
+    beside which only a limit counts that somebody stated."""
+    if signal.is_chase and settings.max_entry_slippage_percent is None:
+        return None
+    return signal.price
 
 
 def follower_facts(
@@ -290,27 +365,32 @@ def follower_facts(
     market: Market,
     balance: dict[str, tuple[Decimal, Decimal]],
     now: datetime,
+    copy: CopyFacts = NO_COPY_FACTS,
+    account: EquityFacts = NO_EQUITY_FACTS,
 ) -> Follower:
     instrument, price = market.instrument, market.price
     assert instrument is not None
     strategy = context.strategy
-    leverage = _leverage(context, row, position, instrument)
-    is_limit = context.signal.order_type == Signal.OrderType.LIMIT
-    if is_limit and context.signal.price is not None:
+    found = settings_of(context, row)
+    settings = found.effective.settings
+    leverage = entry_leverage(
+        context.signal.leverage, settings, position.leverage, book, instrument
+    )
+    rests = context.signal.order_type == Signal.OrderType.LIMIT
+    if rests and context.signal.price is not None:
         price = context.signal.price  # what it will cost when it fills
+    worst = None if rests else context.signal.worst_price
     equity, available = balance.get(instrument.settle, (None, None))
     if instrument.kind is InstrumentKind.INVERSE and equity is not None and available is not None:
         coin = price or ZERO  # settled in the base coin
         equity, available = equity * coin, available * coin
     return Follower(
         book=book,
-        terms=FollowerTerms(
-            mode=SizingMode(row.sizing_mode),
-            fixed_amount=row.fixed_amount,
-            ratio=row.ratio,
-            follow_ratio=strategy.follow_ratio,
+        terms=sizing_terms(
+            settings,
             leverage=leverage,
             equity=equity,
+            daily_range_percent=market.day_range_percent,
         ),
         instrument=instrument,
         price=price,
@@ -324,21 +404,45 @@ def follower_facts(
             now=now,
             expires_at=context.signal.expires_at,
             symbol=context.signal.symbol,
-            allowed_symbols=tuple(strategy.symbols),
+            settings=settings,
+            settings_doubt=found.doubt,
             strategy_active=strategy.status == Strategy.Status.ACTIVE,
             subscription_active=row.status == Subscription.Status.ACTIVE,
             account_active=row.account_status == ExchangeAccount.Status.ACTIVE,
             account_checked=row.account_health != ExchangeAccount.Health.UNKNOWN,
             account_healthy=row.account_health != ExchangeAccount.Health.UNHEALTHY,
             customer_active=row.customer_status == Customer.Status.ACTIVE,
+            account_reconciled=books_are_fresh(row.reconciled_at, now),
             instrument=instrument,
             quantity=ZERO,
-            price=price or ZERO,
+            price=worst or price or ZERO,
             leverage=leverage,
+            margin_mode=margin_mode(
+                context.signal.margin_mode,
+                settings,
+                account=row.margin_mode,
+                position=position.margin_mode,
+                book=book,
+                instrument=instrument,
+            ),
+            others=book.others_terms,
             available=available,
             currency=instrument.quote,
-            is_limit=is_limit,
+            is_limit=rests or worst is not None,
             venue=row.venue,
+            takes_contracts=row.takes_contracts,
+            account_doubt=_account_doubt(row),
+            market_doubt=market.doubt,
+            signal_at=min(context.signal.emitted_at, context.signal.received_at),
+            local_now=now.astimezone(context.zone),
+            leader_price=_compared_price(context.signal, settings),
+            last_price=None if worst is None else market.price,
+            equity=equity,
+            copy=copy,
+            account=account,
+            market=context.told.get(row.venue, NO_MARKET_FACTS),
         ),
         account_closed=row.account_status == ExchangeAccount.Status.CLOSED,
+        is_reversed=settings.direction is TradeDirection.REVERSED,
+        carries=not (rests and context.signal.source.kind == SignalSource.Kind.LEADER),
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from customers.deadlocks import retry_on_deadlock
@@ -21,7 +21,8 @@ from signals_app.models import Signal
 from trading.domain.planning import Leg, Plan, plan_follower
 from trading.domain.reasons import Reason, ReasonCode
 from trading.models import Intent, SignalShard
-from trading.services.fanout.context import ShardContext
+from trading.services.amending import chased_by, entered_by
+from trading.services.fanout.context import Market, ShardContext
 from trading.services.fanout.loading import (
     FollowerRow,
     PositionRow,
@@ -33,14 +34,18 @@ from trading.services.fanout.loading import (
     instruction_for,
     locked_positions,
 )
+from trading.services.fanout.market_facts import with_market_facts
+from trading.services.fanout.risk_facts import accounts_lock, asking_of, risk_facts_of
+from trading.services.fanout.sides import opened_reversed
+from trading.services.fanout.signals import SHARD_LEASE
 from trading.services.fanout.writing import ChunkWriter
 from trading.services.outgoing import OutgoingOrder
 
-CHUNK = 250
 FIRST_CHUNK = 50
 """The first orders leave while the next are being planned."""
-SHARD_LEASE = timedelta(seconds=6)
-"""Renewed with each chunk; what a killed planner left is planned on after it."""
+CHUNKS = {"sqlite": 450, "mysql": 150}
+"""By database: SQLite lets one plan at a time, so it is asked seldom; a server works on one chunk
+while another is being sent."""
 
 
 def shard_claim(*, shard_id: str, tenant_id: str, claimed_by: str) -> SignalShard | None:
@@ -57,7 +62,7 @@ def shard_claim(*, shard_id: str, tenant_id: str, claimed_by: str) -> SignalShar
     won = rows.filter(status=SignalShard.Status.PENDING).update(**values)
     if not won:
         won = rows.filter(status=SignalShard.Status.CLAIMED, claimed_until__lt=now).update(**values)
-    return rows.select_related("signal__source", "strategy").get() if won else None
+    return rows.select_related("tenant", "signal__source", "strategy").get() if won else None
 
 
 def shard_plan(context: ShardContext) -> Iterator[list[OutgoingOrder]]:
@@ -71,6 +76,8 @@ def shard_plan(context: ShardContext) -> Iterator[list[OutgoingOrder]]:
     shard = context.shard
     rows = follower_rows(shard)
     rows = _rotated(rows, shard.signal_id)
+    context = with_market_facts(context, rows)
+    at_once = len(rows) <= FIRST_CHUNK
     for start, end in _chunks(len(rows)):
         if is_draining():
             _release(shard, context.claimed_by)
@@ -78,13 +85,17 @@ def shard_plan(context: ShardContext) -> Iterator[list[OutgoingOrder]]:
         if start and not _renew(shard, context.claimed_by):
             return  # another one plans it on
         chunk = rows[start:end]
-        orders = retry_on_deadlock(partial(_plan_chunk, context, chunk))
+        orders = retry_on_deadlock(partial(_plan_chunk, context, chunk, is_all=at_once))
         failpoint("chunk.committed")
         if orders:
             yield orders
-    _claimed(shard, context.claimed_by).update(
-        status=SignalShard.Status.PLANNED, claimed_until=None
-    )
+    if not (rows and at_once):
+        _note_planned(shard, context.claimed_by)
+
+
+def _note_planned(shard: SignalShard, claimed_by: str) -> None:
+    rows = _claimed(shard, claimed_by)
+    rows.update(status=SignalShard.Status.PLANNED, claimed_until=None)
 
 
 def _claimed(shard: SignalShard, claimed_by: str) -> TenantQuerySet:
@@ -116,14 +127,19 @@ def _chunks(count: int) -> Iterator[tuple[int, int]]:
     start, size = 0, FIRST_CHUNK
     while start < count:
         yield start, min(start + size, count)
-        start, size = start + size, CHUNK
+        start, size = start + size, CHUNKS[connection.vendor]
 
 
-def _plan_chunk(context: ShardContext, followers: Sequence[FollowerRow]) -> list[OutgoingOrder]:
+def _plan_chunk(
+    context: ShardContext, followers: Sequence[FollowerRow], *, is_all: bool
+) -> list[OutgoingOrder]:
+    """`is_all`: with them the shard is planned, which one commit is enough for."""
     tenant_id = context.shard.tenant_id
     symbol = context.signal.symbol
     with transaction.atomic():
         now = timezone.now()  # SQLite may have had us wait for the others' transactions
+        asking = asking_of(context, followers)
+        accounts_lock(context, asking)
         positions = locked_positions(tenant_id, followers, symbol, now)
         planned = set(
             Intent.objects.for_tenant(tenant_id)
@@ -133,6 +149,11 @@ def _plan_chunk(context: ShardContext, followers: Sequence[FollowerRow]) -> list
         todo = [row for row in followers if row.id not in planned]
         books = books_of(tenant_id, todo, positions, symbol, now)
         balances = balances_of(tenant_id, todo)
+        risks = risk_facts_of(context, asking, now)
+        ids = [row.id for row in todo]
+        entered = entered_by(tenant_id, context.amended, ids)
+        chased = chased_by(context.signal, context.amended, ids) if context.signal.is_chase else {}
+        reversals = opened_reversed(context, todo, positions)
         writer = ChunkWriter(context, now)
         instructions = {
             venue: instruction_for(context, market)
@@ -144,25 +165,46 @@ def _plan_chunk(context: ShardContext, followers: Sequence[FollowerRow]) -> list
             position = positions[row.id]
             balance = balances.get(row.account_id, {})
             if market.instrument is None:
-                plan = _unplannable(context, row, position)
+                plan = unplannable(context, row, position, market)
                 writer.add(row, position, plan, market, None)
                 continue
-            follower = follower_facts(context, row, position, books[row.id], market, balance, now)
+            follower = follower_facts(
+                context,
+                row,
+                position,
+                books[row.id],
+                market,
+                balance,
+                now,
+                risks.copy(row),
+                risks.account(row),
+            )
+            if row.id in entered:
+                follower = replace(follower, already_entered=entered[row.id])
+            if row.id in chased:
+                follower = replace(follower, own_size=chased[row.id])
+            if row.id in reversals:
+                follower = replace(follower, is_reversed=reversals[row.id])
             instruction = instructions[row.venue]
             if context.signal.leverage is None:
                 instruction = instruction_at(instruction, follower.terms.leverage)
             plan = plan_follower(instruction, follower)
             writer.add(row, position, plan, market, follower)
         orders = writer.store()
+        if is_all:
+            _note_planned(context.shard, context.claimed_by)
         failpoint("chunk.before_commit")
         return orders
 
 
-def _unplannable(context: ShardContext, row: FollowerRow, position: PositionRow) -> Plan:
-    """Neither listed nor ever traded."""
+def unplannable(
+    context: ShardContext, row: FollowerRow, position: PositionRow, market: Market
+) -> Plan:
+    """Neither listed, or not readably, nor ever traded."""
     params = {"symbol": context.signal.symbol, "venue": row.venue}
+    reason = market.doubt or Reason(ReasonCode.SYMBOL_NOT_LISTED, params)
     is_entry = context.signal.action not in (Signal.Action.REDUCE, Signal.Action.CLOSE)
     return Plan(
-        (Leg(0, is_entry, 0, Decimal(0), Reason(ReasonCode.SYMBOL_NOT_LISTED, params)),),
+        (Leg(0, is_entry, 0, Decimal(0), reason),),
         position.target,
     )

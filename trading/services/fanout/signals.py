@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -14,16 +14,21 @@ from customers.services.events import EventDraft, events_record, staff_audience
 from customers.wakeup import wake, wake_on_commit
 from signals_app.models import Signal
 from strategies.models import Strategy, Subscription
+from strategies.selectors.settings import shared_settings
 from trading.domain.order_states import OrderState
 from trading.models import FanoutTally, Intent, Order, SignalShard
 from trading.selectors.coverage import Coverage, signal_coverage
+from trading.services.amending import Withdrawal, amended_withdraw, amending_wake
 from trading.signals import fanout_settled
 
 CLAIM = timedelta(seconds=6)
 SETTLE_PATIENCE = timedelta(minutes=2)
 """After this a summary goes out even if an outcome is still open."""
+SHARD_LEASE = timedelta(seconds=6)
+"""Renewed with each chunk; what a killed planner left is planned on after it."""
 SMALLEST_SHARD = 50
 LARGEST_SHARD = 500
+"""A first chunk and one full one on SQLite, three on a server."""
 FOLLOWED_AT_ONCE = 200
 
 
@@ -40,16 +45,20 @@ def _claim(signal_id: str, tenant_id: str) -> bool:
     return bool(expired.update(**values))
 
 
-def signal_dispatch(*, signal_id: str, tenant_id: str) -> int:
-    """Cut the signal's followers into shards and wake their workers; returns the shards.
+def signal_dispatch(*, signal_id: str, tenant_id: str, claimed_by: str = "") -> SignalShard | None:
+    """Cut the signal's followers into shards and wake their workers.
 
-    Running it again, or twice at once, makes no second shard.
+    With `claimed_by` a single small shard is claimed for this caller at once, and returned: on
+    its way to another worker it would cost as much again. Running it again, or twice at once,
+    makes no second shard.
     """
     if not _claim(signal_id, tenant_id):
-        return 0
+        return None
     failpoint("dispatch.claimed")
-    signal = Signal.objects.for_tenant(tenant_id).get(pk=signal_id)
+    signal = Signal.objects.for_tenant(tenant_id).select_related("source").get(pk=signal_id)
     now = timezone.now()
+    if signal.amends_id is not None and not _replaces(signal, now):
+        return None
     strategies = (
         Strategy.objects.for_tenant(tenant_id)
         .filter(source_id=signal.source_id)
@@ -68,6 +77,7 @@ def signal_dispatch(*, signal_id: str, tenant_id: str) -> int:
             .values_list("pk", flat=True)
         )
         followers += len(ids)
+        terms = shared_settings(strategy) if ids else {}
         tallies.append(
             FanoutTally(
                 tenant_id=tenant_id,
@@ -80,29 +90,55 @@ def signal_dispatch(*, signal_id: str, tenant_id: str) -> int:
             shards.append(
                 SignalShard(
                     tenant_id=tenant_id,
-                    signal_id=signal_id,
-                    strategy_id=strategy.pk,
+                    signal=signal,
+                    strategy=strategy,
                     number=number,
                     first_subscription_id=part[0],
                     last_subscription_id=part[-1],
                     size=len(part),
+                    settings=terms,
                     created_at=now,
                 )
             )
+    kept = None
+    if claimed_by and len(shards) == 1 and followers <= SMALLEST_SHARD:
+        kept = shards[0]
+        kept.status, kept.claimed_by = SignalShard.Status.CLAIMED, claimed_by
+        kept.claimed_until = now + SHARD_LEASE
     with transaction.atomic():
         SignalShard.objects.bulk_create(shards, ignore_conflicts=True)
         FanoutTally.objects.bulk_create(tallies, ignore_conflicts=True)
         Signal.objects.for_tenant(tenant_id).filter(pk=signal_id).update(
             status=Signal.Status.DISPATCHED, followers=followers, planned_at=now
         )
-        stored = SignalShard.objects.for_tenant(tenant_id).filter(signal_id=signal_id)
-        for shard_id in stored.values_list("pk", flat=True):
+        rows = SignalShard.objects.for_tenant(tenant_id).filter(signal_id=signal_id)
+        stored = list(rows.values_list("pk", flat=True))
+        if kept is not None and stored != [kept.pk]:
+            kept = None  # a dispatcher that was taken for dead was here before
+        for shard_id in stored if kept is None else ():
             wake_on_commit("trading.tasks.shard_run", shard_id=shard_id, tenant_id=tenant_id)
         if not shards:
             wake_on_commit("trading.tasks.signal_settle", signal_id=signal_id, tenant_id=tenant_id)
         failpoint("dispatch.before_commit")
     failpoint("dispatch.committed")
-    return len(shards)
+    return kept
+
+
+def _replaces(signal: Signal, now: datetime) -> bool:
+    """Whether it is to be planned now: what it amends is withdrawn. Else it waits, or, being a
+    cancellation, is done."""
+    withdrawal = amended_withdraw(signal=signal, now=now)
+    mine = Signal.objects.for_tenant(signal.tenant_id).filter(
+        pk=signal.pk, status=Signal.Status.PLANNING
+    )
+    if signal.action == Signal.Action.CANCEL and withdrawal is not Withdrawal.UNPLANNED:
+        mine.update(status=Signal.Status.DONE, planned_at=now, done_at=now)
+        return False
+    if withdrawal is Withdrawal.OVER:
+        return True
+    # Its turn comes when the last order has ended; the sweeper asks, too.
+    mine.update(status=Signal.Status.RECEIVED, claimed_until=None)
+    return False
 
 
 def _parts(ids: list[str]) -> list[list[str]]:
@@ -149,6 +185,7 @@ def signal_settle(*, signal_id: str, tenant_id: str) -> bool:
             ]
         )
         signal.status, signal.done_at = Signal.Status.DONE, now
+        amending_wake(signal)
         fanout_settled.send(sender=Signal, trading_signal=signal)
         failpoint("settle.before_commit")
     return True

@@ -21,12 +21,14 @@ from customers.services.events import (
     staff_audience,
 )
 from signals_app.models import Signal
+from strategies.domain.settings import settings_to_json
 from trading.domain.order_states import OrderState
 from trading.domain.planning import Follower, Leg, Plan
+from trading.domain.stops.terms import asks_for_stops, leader_stops, terms_of
 from trading.models import CopiedPosition, EffectiveSettings, Intent, Order
 from trading.services.cancelling import entries_cancel, lost_entries_give_up
 from trading.services.fanout.context import Market, ShardContext
-from trading.services.fanout.loading import FollowerRow, PositionRow
+from trading.services.fanout.loading import FollowerRow, PositionRow, settings_of
 from trading.services.outgoing import CLAIM_LIFETIME, OutgoingOrder
 from venues.domain.types import InstrumentKind
 
@@ -53,6 +55,8 @@ class ChunkWriter:
         self.planned_for: list[str] = []
         self.settings: dict[tuple[Any, ...], str] = {}
         self.settings_rows: dict[str, dict[str, Any]] = {}
+        signal = context.signal
+        self._leader_stops = leader_stops(signal.stop_loss, signal.take_profit, signal.targets)
 
     def add(
         self,
@@ -71,11 +75,13 @@ class ChunkWriter:
             if leg.is_order:
                 assert follower is not None
                 self.orders.append(self._order(row, leg, intent, follower))
-        if target != position.target:
-            enters = any(leg.is_order and leg.is_entry for leg in plan.legs)
+        enters = any(leg.is_order and leg.is_entry for leg in plan.legs)
+        if enters or target != position.target:
+            terms = follower if enters else None
             self.targets[position.id] = {
                 "target": target,
-                "leverage": follower.terms.leverage if follower and enters else position.leverage,
+                "leverage": terms.terms.leverage if terms else position.leverage,
+                "margin_mode": terms.entry.margin_mode if terms else position.margin_mode,
                 "version": position.version + 1,
             }
         self.planned_for.append(row.id)
@@ -85,24 +91,21 @@ class ChunkWriter:
     def _settings_hash(self, row: FollowerRow, follower: Follower | None) -> str:
         """Content hash of the inherited settings in force for this follower."""
         leverage = None if follower is None else follower.terms.leverage
-        key = (*row[3:7], *row[9:11], row.account_max_leverage, leverage)
+        found = settings_of(self.context, row)
+        margin_mode = row.margin_mode if follower is None else follower.entry.margin_mode
+        key = (id(found), margin_mode, row.position_mode, leverage)
         known = self.settings.get(key)
         if known is not None:
             return known
-        strategy = self.context.strategy
+        effective = found.effective
         content = {
-            "sizing_mode": row.sizing_mode,
-            "fixed_amount": _text(row.fixed_amount),
-            "ratio": _text(row.ratio),
-            "follow_ratio": _text(strategy.follow_ratio),
-            "symbols": sorted(strategy.symbols),
-            "max_leverage": {
-                "strategy": _text(strategy.max_leverage),
-                "subscription": _text(row.max_leverage),
-                "account": _text(row.account_max_leverage),
+            "settings": settings_to_json(effective.settings),
+            "origins": {
+                name: [[origin.level.name.lower(), origin.symbol] for origin in origins]
+                for name, origins in sorted(effective.origins.items())
             },
             "leverage": _text(leverage),
-            "margin_mode": row.margin_mode,
+            "margin_mode": margin_mode,
             "position_mode": row.position_mode,
         }
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -153,6 +156,8 @@ class ChunkWriter:
         opens_long = (leg.direction > 0) == leg.is_entry
         order_type = signal.order_type if leg.is_entry else Signal.OrderType.MARKET
         price = signal.price if order_type == Signal.OrderType.LIMIT else None
+        if leg.is_entry and price is None and signal.worst_price is not None:
+            order_type, price = "ioc", signal.worst_price
         return OutgoingOrder(
             id=new_id(),
             tenant_id=signal.tenant_id,
@@ -173,9 +178,14 @@ class ChunkWriter:
             quantity=leg.quantity,
             price=None if price is None else follower.instrument.price_to_tick(price),
             leverage=follower.terms.leverage if leg.is_entry and not spot else None,
-            margin_mode="cash" if spot else row.margin_mode,
-            expires_at=signal.expires_at if leg.is_entry else None,
+            margin_mode=follower.entry.margin_mode,
+            expires_at=follower.entry.enters_until if leg.is_entry else None,
+            wants_stops=leg.is_entry and self._wants_stops(row),
         )
+
+    def _wants_stops(self, row: FollowerRow) -> bool:
+        settings = settings_of(self.context, row).effective.settings
+        return asks_for_stops(terms_of(settings, self._leader_stops))
 
     def store(self) -> list[OutgoingOrder]:
         """Write everything; returns the orders to send now, exits first."""
@@ -191,7 +201,7 @@ class ChunkWriter:
         rows_update(
             CopiedPosition,
             self.targets,
-            ("target", "leverage", "version"),
+            ("target", "leverage", "margin_mode", "version"),
             same={"changed_at": self.now},
         )
         events_record(self._event_drafts())

@@ -13,11 +13,13 @@ from customers.failpoints import failpoint
 from trading.domain.order_states import InvalidTransitionError
 from trading.models import CopiedPosition, Fill, Order
 from trading.services.order_updates.one_order import apply_update
-from trading.services.order_updates.work import OrderUpdate, Work
+from trading.services.order_updates.work import OrderUpdate, TradeKey, Work
 from trading.services.order_updates.writing import store
 from venues.domain.types import Instrument
 
 logger = logging.getLogger(__name__)
+
+_TRADE_COLUMNS = ("account_id", "symbol", "trade_id")
 
 
 def order_updates_apply(
@@ -80,6 +82,12 @@ def _load(
         .exclude(subscription_id="")
         .values_list("subscription_id", "symbol")
     )
+    of_stops = set(
+        Order.objects.for_tenant(tenant_id)
+        .filter(pk__in=ids, placed_by_venue=True)
+        .values_list("account_id", "symbol")
+    )
+    pairs |= _siblings(tenant_id, of_stops)
     positions = _locked_positions(tenant_id, pairs)
     rows = (
         Order.objects.for_tenant(tenant_id)
@@ -91,17 +99,41 @@ def _load(
     )
     orders = {order.pk: order for order in rows}
     trade_ids = {fill.trade_id for update in updates for fill in update.fills}
-    known: set[tuple[str, str, str]] = set()
+    known: set[TradeKey] = set()
+    strays: dict[TradeKey, str] = {}
     if trade_ids:
-        known = set(
-            Fill.objects.for_tenant(tenant_id)
-            .filter(
-                account_id__in={order.account_id for order in orders.values()},
-                trade_id__in=trade_ids,
-            )
-            .values_list("account_id", "symbol", "trade_id")
+        stored = Fill.objects.for_tenant(tenant_id).filter(
+            account_id__in={order.account_id for order in orders.values()},
+            trade_id__in=trade_ids,
         )
-    return Work(timezone.now(), instruments, orders, positions, known)
+        columns = ("pk", "order_id", "attribution", *_TRADE_COLUMNS)
+        for pk, order_id, attribution, *key in stored.values_list(*columns):
+            if order_id is None and not attribution:
+                strays[tuple(key)] = pk
+            else:
+                known.add(tuple(key))
+    work = Work(timezone.now(), instruments, orders, positions, known, strays)
+    for row in positions.values():
+        if (row.account_id, row.symbol) in of_stops:
+            work.siblings.setdefault((row.account_id, row.symbol), []).append(row)
+    return work
+
+
+def _siblings(tenant_id: str, of_stops: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """All copies of these accounts in these symbols: (subscription, symbol)."""
+    if not of_stops:
+        return set()
+    rows = CopiedPosition.objects.for_tenant(tenant_id).filter(
+        account_id__in={account_id for account_id, _ in of_stops},
+        symbol__in={symbol for _, symbol in of_stops},
+    )
+    return {
+        (subscription_id, symbol)
+        for account_id, subscription_id, symbol in rows.values_list(
+            "account_id", "subscription_id", "symbol"
+        )
+        if (account_id, symbol) in of_stops
+    }
 
 
 def _locked_positions(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,6 +16,7 @@ from trading.domain.order_progress import (
 )
 from trading.domain.order_states import LIVE_STATES, TERMINAL_STATES, OrderState
 from trading.domain.positions import Holding, RoundTrip, apply_fill
+from trading.domain.reconciliation import Attribution
 from trading.models import CopiedPosition, Order, Trade
 from trading.services.order_updates.work import Work
 from trading.services.repair import overtaken_fill_exit
@@ -27,6 +28,9 @@ def take_fill(work: Work, order: Order, fill: FillSnapshot) -> None:
     if key in work.known_trades:
         return
     work.known_trades.add(key)
+    if key in work.strays:
+        work.found_strays.append(work.strays[key])
+    position = work.positions.get((order.subscription_id, order.symbol))
     at = datetime.fromtimestamp(fill.filled_at_ms / 1000, tz=timezone.get_default_timezone())
     work.fills.append(
         {
@@ -42,6 +46,9 @@ def take_fill(work: Work, order: Order, fill: FillSnapshot) -> None:
             "fee": fill.fee,
             "fee_currency": fill.fee_currency,
             "is_maker": fill.is_maker,
+            "position_side": order.position_side,
+            # What is of no copy is booked as the account's own (services/reconciliation).
+            "attribution": "" if position is None else Attribution.COPY,
             "filled_at": at,
             "created_at": work.now,
         }
@@ -51,10 +58,40 @@ def take_fill(work: Work, order: Order, fill: FillSnapshot) -> None:
     order.average_price = rounded((value + fill.quantity * fill.price) / filled)
     order.filled_quantity = filled
     work.filled_accounts.add(order.account_id)
-    position = work.positions.get((order.subscription_id, order.symbol))
     if position is not None:
+        if order.wants_stops:
+            work.entered_by[position.pk] = order.intent_id
         instrument = work.instruments[order.account.venue][order.symbol]
-        _move_holding(work, position, fill, instrument, at)
+        if order.placed_by_venue:
+            fill = _hand_over(work, order, position, fill, instrument, at)
+        if fill.quantity:
+            _move_holding(work, position, fill, instrument, at)
+
+
+def _hand_over(
+    work: Work,
+    order: Order,
+    position: CopiedPosition,
+    fill: FillSnapshot,
+    instrument: Instrument,
+    at: datetime,
+) -> FillSnapshot:
+    """What of it is the copy's own. A stop that went off after its copy had been closed, and before
+    it could be cancelled, closed what the account's other copies held: so that is theirs."""
+    sign = 1 if fill.side == "buy" else -1
+    own = min(max(-sign * position.filled, Decimal(0)), fill.quantity)
+    rest = fill.quantity - own
+    for other in work.siblings_of(order):
+        taken = min(max(-sign * other.filled, Decimal(0)), rest)
+        if taken:
+            share = replace(fill, quantity=taken, fee=fill.fee * taken / fill.quantity)
+            _move_holding(work, other, share, instrument, at)
+            other.target += sign * taken
+            position.target -= sign * taken
+            work.changed_positions.add((position.subscription_id, position.symbol))
+            rest -= taken
+    own += rest  # nobody else's
+    return replace(fill, quantity=own, fee=fill.fee * own / fill.quantity)
 
 
 def _move_holding(
@@ -71,20 +108,21 @@ def _move_holding(
         signed -= fill.fee
         fee = fill.fee * fill.price
     holding, trip = apply_fill(
-        _holding_of(position),
+        holding_of(position),
         signed_quantity=signed,
         price=fill.price,
         fee=fee,
         at=at,
         instrument=instrument,
     )
-    _write_holding(position, holding)
+    write_holding(position, holding)
     work.changed_positions.add((position.subscription_id, position.symbol))
+    work.moved_positions.add((position.subscription_id, position.symbol))
     if trip is not None:
-        work.trades.append(_trade(position, trip))
+        work.trades.append(trade_of(position, trip))
 
 
-def _holding_of(row: CopiedPosition) -> Holding:
+def holding_of(row: CopiedPosition) -> Holding:
     return Holding(
         filled=row.filled,
         average_entry_price=row.average_entry_price,
@@ -100,7 +138,7 @@ def _holding_of(row: CopiedPosition) -> Holding:
     )
 
 
-def _write_holding(row: CopiedPosition, holding: Holding) -> None:
+def write_holding(row: CopiedPosition, holding: Holding) -> None:
     average = holding.average_entry_price
     row.filled = holding.filled
     row.average_entry_price = None if average is None else rounded(average)
@@ -115,7 +153,7 @@ def _write_holding(row: CopiedPosition, holding: Holding) -> None:
     row.round_trip_fees = rounded(holding.round_trip_fees)
 
 
-def _trade(position: CopiedPosition, trip: RoundTrip) -> Trade:
+def trade_of(position: CopiedPosition, trip: RoundTrip) -> Trade:
     return Trade(
         tenant_id=position.tenant_id,
         copied_position_id=position.pk,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from customers.fields import plain
 from trading.domain.order_progress import Step, counted_quantity, observe, take_steps
-from trading.domain.order_states import TERMINAL_STATES, OrderState, OrderTrigger
-from trading.domain.reasons import ReasonCode
-from trading.domain.resolution import working_delay
+from trading.domain.order_states import LIVE_STATES, TERMINAL_STATES, OrderState, OrderTrigger
+from trading.domain.reasons import Reason, ReasonCode
+from trading.domain.resolution import exit_retry_delay, working_delay
 from trading.models import Order
 from trading.services.order_updates.holdings import take_fill, target_moves
 from trading.services.order_updates.work import OrderUpdate, Work
 
-EXIT_RETRY_DELAY = timedelta(seconds=1)
 CANCEL_DELAY = timedelta(seconds=2)
 """A cancellation is asked for again this soon, however long the order has been on the book."""
 
@@ -39,11 +39,7 @@ def apply_update(work: Work, order: Order, update: OrderUpdate) -> None:
         order.misses = update.misses
     if update.watch_until is not None:
         order.watch_until = update.watch_until
-    if update.reason is not None:
-        order.reason_code = update.reason.code
-        order.reason_params = update.reason.params
-    elif before is OrderState.UNKNOWN and after is not OrderState.UNKNOWN:
-        order.reason_code, order.reason_params = "", {}
+    _take_reason(order, update, before, after)
     accepting = {OrderTrigger.ACCEPT, OrderTrigger.PARTIAL_FILL, OrderTrigger.FILL}
     if order.acknowledged_at is None and any(step.trigger in accepting for step in steps):
         order.acknowledged_at = work.now
@@ -54,6 +50,20 @@ def apply_update(work: Work, order: Order, update: OrderUpdate) -> None:
         _schedule_exit_retry(work, order, update)
     work.changed_orders.add(order.pk)
     _record_steps(work, order, steps, update)
+
+
+def _take_reason(order: Order, update: OrderUpdate, before: OrderState, after: OrderState) -> None:
+    if update.reason is not None:
+        order.reason_code = update.reason.code
+        order.reason_params = update.reason.params
+    elif update.unreadable and after in LIVE_STATES:
+        order.reason_code = ReasonCode.ORDER_UNREADABLE
+        order.reason_params = {"field": update.unreadable}
+    else:
+        was_unknown = before is OrderState.UNKNOWN and after is not OrderState.UNKNOWN
+        was_unreadable = order.reason_code == ReasonCode.ORDER_UNREADABLE
+        if was_unknown or (was_unreadable and update.snapshot is not None):
+            order.reason_code, order.reason_params = "", {}
 
 
 def _observed(
@@ -76,9 +86,10 @@ def _observed(
         venue_state=snapshot.state,
         venue_filled=snapshot.filled_quantity,
     )
-    if progress.state is OrderState.CANCELLED and not order.reason_code:
-        order.reason_code = ReasonCode.CANCELLED_BY_VENUE
-        order.reason_params = {"source": snapshot.cancel_source}
+    told = order.reason_code not in ("", ReasonCode.ORDER_UNREADABLE)
+    if progress.state is OrderState.CANCELLED and not told:
+        reason = _cancel_reason(order, snapshot.cancel_source)
+        order.reason_code, order.reason_params = reason.code, reason.params
     done = progress.state in TERMINAL_STATES and not progress.fills_missing
     delay = working_delay(order.checks)
     if order.cancel_requested_at is not None:
@@ -86,11 +97,19 @@ def _observed(
     return progress.steps, None if done else work.now + delay
 
 
+def _cancel_reason(order: Order, source: str) -> Reason:
+    if order.withdrawn_for:
+        return Reason(ReasonCode.WITHDRAWN)
+    if order.order_type == "ioc" and order.price is not None and order.cancel_requested_at is None:
+        return Reason(ReasonCode.PRICE_RAN_AWAY, {"price": format(plain(order.price), "f")})
+    return Reason(ReasonCode.CANCELLED_BY_VENUE, {"source": source})
+
+
 def _schedule_exit_retry(work: Work, order: Order, update: OrderUpdate) -> None:
     """A refused exit whose refusal will pass is due again; a lost one, when it is proven lost."""
     if order.state == OrderState.REJECTED and update.details.get("retry") and not order.is_entry:
         told = timedelta(milliseconds=update.details.get("retry_after_ms", 0))
-        order.check_at = work.now + max(EXIT_RETRY_DELAY * order.attempt, told)
+        order.check_at = work.now + max(exit_retry_delay(order.attempt), told)
 
 
 def _record_steps(work: Work, order: Order, steps: tuple[Step, ...], update: OrderUpdate) -> None:

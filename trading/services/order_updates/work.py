@@ -12,6 +12,9 @@ from trading.domain.reasons import Reason
 from trading.models import CopiedPosition, Order, Trade
 from venues.domain.types import FillSnapshot, Instrument, OrderSnapshot
 
+TradeKey = tuple[str, str, str]
+"""Account, symbol, and the venue's trade id."""
+
 
 @dataclass(frozen=True, slots=True)
 class OrderUpdate:
@@ -31,6 +34,8 @@ class OrderUpdate:
     misses: int | None = None
     watch_until: datetime | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    unreadable: str = ""
+    """The field for which what the venue says of the order, or of its fills, cannot be read."""
 
 
 @dataclass
@@ -41,13 +46,28 @@ class Work:
     instruments: dict[str, dict[str, Instrument]]
     orders: dict[str, Order]
     positions: dict[tuple[str, str], CopiedPosition]
-    known_trades: set[tuple[str, str, str]]
+    known_trades: set[TradeKey]
+    strays: dict[TradeKey, str] = field(default_factory=dict)
+    """Fills that were stored without an order and not booked as anybody's yet."""
     changed_orders: set[str] = field(default_factory=set)
     first_answers: set[str] = field(default_factory=set)
     """Orders of which nothing was heard before, an acceptance apart."""
     changed_positions: set[tuple[str, str]] = field(default_factory=set)
+    moved_positions: set[tuple[str, str]] = field(default_factory=set)
+    """Those that hold something else now."""
+    entered_by: dict[str, str] = field(default_factory=dict)
+    """By position: the intent of an entry that filled and wants stops."""
     events: list[dict[str, Any]] = field(default_factory=list)
     fills: list[dict[str, Any]] = field(default_factory=list)
+    siblings: dict[tuple[str, str], list[CopiedPosition]] = field(default_factory=dict)
+    """By account and symbol: its copies, where a stop of one may have closed another's."""
+    found_strays: list[str] = field(default_factory=list)
+    """Stored without an order, and now written as one's."""
     trades: list[Trade] = field(default_factory=list)
     finished: list[Order] = field(default_factory=list)
     filled_accounts: set[str] = field(default_factory=set)
+
+    def siblings_of(self, order: Order) -> list[CopiedPosition]:
+        """The account's other copies in the order's symbol."""
+        found = self.siblings.get((order.account_id, order.symbol), [])
+        return [row for row in found if row.subscription_id != order.subscription_id]

@@ -15,10 +15,12 @@ from customers.services.events import (
     events_record,
     staff_audience,
 )
-from customers.wakeup import wake_on_commit
+from customers.wakeup import wake_on_commit, wake_swept_on_commit
 from trading.domain.order_states import LIVE_STATES, TERMINAL_STATES, OrderState
 from trading.models import CopiedPosition, Fill, Intent, Order, OrderEvent, Trade
+from trading.services.amending import withdrawn_wake
 from trading.services.order_updates.work import Work
+from trading.services.stops.marking import stops_mark
 
 _ORDER_FIELDS = (
     "state",
@@ -36,7 +38,7 @@ _ORDER_FIELDS = (
     "watch_until",
     "version",
 )
-_COPIED_FIELDS = (
+COPIED_FIELDS = (
     "target",
     "filled",
     "average_entry_price",
@@ -52,6 +54,8 @@ _COPIED_FIELDS = (
     "version",
     "changed_at",
 )
+REFRESH_WITHIN_SECONDS = 20.0
+"""After that another fill, the stream or the sweep has asked for a reading of the account."""
 _INTENT_FIELDS = ("status", "reason_code", "reason_params", "finished_at")
 
 
@@ -73,6 +77,8 @@ def intent_status(state: str, filled: Decimal) -> str:
 
 def store(tenant_id: str, work: Work) -> None:
     orders = [work.orders[pk] for pk in sorted(work.changed_orders)]
+    if work.found_strays:
+        Fill.objects.for_tenant(tenant_id).filter(pk__in=work.found_strays).delete()
     rows_insert(Fill, work.fills)
     failpoint("updates.fills_written")
     rows_update(
@@ -87,15 +93,28 @@ def store(tenant_id: str, work: Work) -> None:
     rows_update(
         CopiedPosition,
         {
-            row.pk: {name: getattr(row, name) for name in _COPIED_FIELDS}
+            row.pk: {name: getattr(row, name) for name in COPIED_FIELDS}
             for row in (work.positions[key] for key in sorted(work.changed_positions))
         },
-        _COPIED_FIELDS,
+        COPIED_FIELDS,
     )
     Trade.objects.bulk_create(work.trades, batch_size=500)
+    _mark_stops(tenant_id, work)
     changed = _store_intents(work, orders)
     events_record(_event_drafts(tenant_id, work, changed))
     _wake_what_follows(tenant_id, work)
+
+
+def _mark_stops(tenant_id: str, work: Work) -> None:
+    """Also of what ended without holding more: what a stop left unfilled is seen to."""
+    moved = {(order.subscription_id, order.symbol) for order in work.finished}
+    moved = {key for key in moved if key in work.positions} | work.moved_positions
+    stops_mark(
+        tenant_id=tenant_id,
+        positions=[work.positions[key] for key in sorted(moved)],
+        entered_by=work.entered_by,
+        now=work.now,
+    )
 
 
 def _store_intents(work: Work, orders: Sequence[Order]) -> list[Order]:
@@ -196,6 +215,7 @@ def _wake_what_follows(tenant_id: str, work: Work) -> None:
     signal_ids = {order.signal_id for order in work.finished if order.signal_id}
     for signal_id in signal_ids:
         wake_on_commit("trading.tasks.signal_settle", signal_id=signal_id, tenant_id=tenant_id)
+    withdrawn_wake(tenant_id, work.finished)
     closed = {
         (order.subscription_id, order.symbol)
         for order in work.finished
@@ -215,8 +235,12 @@ def _wake_what_follows(tenant_id: str, work: Work) -> None:
         if waiting:
             wake_on_commit("trading.tasks.orders_submit", order_ids=waiting, tenant_id=tenant_id)
     if work.filled_accounts:
-        wake_on_commit(
+        # With a lifetime: workers that are behind would have one message for each fill, and what
+        # streams missed would wait after them.
+        wake_swept_on_commit(
             "trading.tasks.accounts_refresh",
+            lifetime_seconds=REFRESH_WITHIN_SECONDS,
             account_ids=sorted(work.filled_accounts),
             tenant_id=tenant_id,
+            since=work.now.isoformat(),
         )

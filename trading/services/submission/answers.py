@@ -18,6 +18,8 @@ from venues.domain.types import (
     VenueErrorKind,
 )
 
+_LASTING = (RejectKind.ORDER, RejectKind.ACCOUNT, RejectKind.MODE)
+
 
 def update_for(answer: Answer, now: datetime) -> OrderUpdate:
     order, placement = answer.job.order, answer.placement
@@ -41,29 +43,39 @@ def update_for(answer: Answer, now: datetime) -> OrderUpdate:
             check_at=now,
         )
     codes = {
+        RejectKind.MODE: ReasonCode.ACCOUNT_MODE_OTHER,
         RejectKind.CREDENTIALS: ReasonCode.CREDENTIALS_REFUSED,
         RejectKind.RATE_LIMIT: ReasonCode.RATE_LIMITED,
         RejectKind.CLOCK: ReasonCode.CLOCK_REFUSED,
         RejectKind.CLOSED: ReasonCode.MARKET_CLOSED,
+        RejectKind.POSITION: ReasonCode.LESS_IS_HELD,
         RejectKind.LATE: ReasonCode.TOO_LATE,
     }
     code = codes.get(placement.reject_kind, ReasonCode.VENUE_REJECTED)
     details = {
-        # Whatever is no fault of the order or of what the account holds may pass.
-        "retry": placement.reject_kind not in (RejectKind.ORDER, RejectKind.ACCOUNT),
+        # Whatever is no fault of the order or of the account's funds may pass; where less is held
+        # than an exit was to close, the next attempt closes its part of that.
+        "retry": placement.reject_kind
+        not in (RejectKind.ORDER, RejectKind.ACCOUNT, RejectKind.MODE),
         "retry_after_ms": placement.retry_after_ms,
     }
     return OrderUpdate(order.id, OrderTrigger.REJECT, reason=Reason(code, words), details=details)
 
 
-def refusal_of_keys(placement: Placement) -> tuple[str, str] | None:
-    """The venue's code and words when it refused the key itself."""
-    if (
-        placement.result is PlacementResult.REJECTED
-        and placement.reject_kind is RejectKind.CREDENTIALS
-    ):
-        return placement.code, placement.message
-    return None
+_STOP_THE_ACCOUNT = {
+    RejectKind.CREDENTIALS: ReasonCode.CREDENTIALS_REFUSED,
+    RejectKind.MODE: ReasonCode.ACCOUNT_MODE_OTHER,
+}
+
+
+def refusal_of_account(placement: Placement) -> Reason | None:
+    """When the venue refused the key itself, or the account's mode: no other order of the account
+    fares better until it has been checked."""
+    if placement.result is not PlacementResult.REJECTED:
+        return None
+    code = _STOP_THE_ACCOUNT.get(placement.reject_kind)
+    params = {"code": placement.code, "message": placement.message}
+    return None if code is None else Reason(code, params)
 
 
 def closed_markets(answers: Iterable[Answer]) -> set[str]:
@@ -79,6 +91,8 @@ def leverage_reason(order: OutgoingOrder, error: VenueError) -> Reason:
     words = {"code": error.code or "-", "message": error.message}
     if error.kind is VenueErrorKind.CREDENTIALS:
         return Reason(ReasonCode.CREDENTIALS_REFUSED, words)
+    if error.kind is VenueErrorKind.MODE:
+        return Reason(ReasonCode.ACCOUNT_MODE_OTHER, words)
     if error.kind is VenueErrorKind.RATE_LIMIT:
         return Reason(ReasonCode.RATE_LIMITED, words)
     return Reason(

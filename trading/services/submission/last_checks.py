@@ -11,7 +11,7 @@ from trading.domain.reasons import Reason, ReasonCode
 from trading.models import CopiedPosition, InstrumentSetting, Intent
 from trading.services.clocks import clock_denial
 from trading.services.credentials import credentials_for_orders
-from trading.services.instruments import instrument_of_order
+from trading.services.instruments import instrument_of_order, market_doubt
 from trading.services.order_updates import OrderUpdate
 from trading.services.outgoing import OutgoingOrder
 from trading.services.submission.denials import cancel_denial, expiry_denial, switch_denial
@@ -72,7 +72,8 @@ def _missing(
         return keys if order.is_entry else Reason(ReasonCode.WAITING_FOR_KEY)
     if instrument is None:
         params = {"symbol": order.symbol, "venue": order.venue}
-        return Reason(ReasonCode.SYMBOL_NOT_LISTED, params)
+        doubt = market_doubt(order.venue, order.symbol)
+        return doubt or Reason(ReasonCode.SYMBOL_NOT_LISTED, params)
     return None
 
 
@@ -133,6 +134,7 @@ def _unfinished_closes(tenant_id: str, orders: Sequence[OutgoingOrder]) -> set[s
             signal_id__in={order.signal_id for order in later},
             subscription_id__in={order.subscription_id for order in later},
             leg__gte=CLOSE_LEG,
+            is_entry=False,
         )
         .exclude(status=Intent.Status.FILLED)
         .values_list("signal_id", "subscription_id")

@@ -17,7 +17,7 @@ from customers.draining import is_draining
 from customers.failpoints import failpoint
 from customers.wakeup import wake
 from trading.domain.order_states import OrderState, OrderTrigger
-from trading.domain.reasons import Reason, ReasonCode
+from trading.domain.reasons import Reason
 from trading.models import InstrumentSetting, Order, OrderEvent
 from trading.services.account_health import account_key_failed
 from trading.services.acknowledgements import acknowledgements_apply
@@ -29,7 +29,7 @@ from trading.services.outgoing import CLAIM_LIFETIME, OutgoingOrder
 from trading.services.submission.answers import (
     closed_markets,
     leverage_reason,
-    refusal_of_keys,
+    refusal_of_account,
     update_for,
 )
 from trading.services.submission.claims import claims_release, claims_renew
@@ -50,8 +50,8 @@ from venues.runtime import submit
 
 DEADLINE = timedelta(seconds=4)
 """How long the venue may still accept the request; it discards what arrives later."""
-SEND_CHUNK = 250
-FLUSH_SIZE = 250
+SEND_CHUNK = 500
+FLUSH_SIZE = 500
 FLUSH_SECONDS = 0.02
 SILENCE_SECONDS = 0.25
 PATIENCE_SECONDS = 1.0
@@ -114,6 +114,9 @@ class OrderSender:
         if is_draining():
             self._release(orders)
             return
+        # Asked again when they leave; here because what is prepared comes back one by one.
+        orders, stopped = self._departures.sift(orders)
+        self._apply(stopped)
         jobs, refused = last_checks(self.tenant_id, orders, self.instruments)
         self._apply(refused)
         # A neighbour that needs no preparation does not wait for one that does.
@@ -250,9 +253,9 @@ class OrderSender:
             markets.outdate(venue)
         self._answered.note((answer.job.order, answer.placement) for answer in answers)
         for answer in answers:
-            words = refusal_of_keys(answer.placement)
-            if words is not None:
-                self._note_refused_key(answer.job.order, *words)
+            reason = refusal_of_account(answer.placement)
+            if reason is not None:
+                self._stop_account(answer.job.order, reason)
         self._to_follow += [
             answer.job.order.id
             for answer in answers
@@ -280,8 +283,8 @@ class OrderSender:
             order = item.job.order
             reason = leverage_reason(order, item.error)
             refused.append(OrderUpdate(order.id, OrderTrigger.REFUSE, reason=reason))
-            if item.error.kind is VenueErrorKind.CREDENTIALS:
-                self._note_refused_key(order, item.error.code, item.error.message)
+            if item.error.kind in (VenueErrorKind.CREDENTIALS, VenueErrorKind.MODE):
+                self._stop_account(order, reason)
         self._apply(refused)
         self._let_go(ready)
 
@@ -304,6 +307,5 @@ class OrderSender:
             ["leverage", "confirmed_at"],
         )
 
-    def _note_refused_key(self, order: OutgoingOrder, code: str, message: str) -> None:
-        reason = Reason(ReasonCode.CREDENTIALS_REFUSED, {"code": code, "message": message})
+    def _stop_account(self, order: OutgoingOrder, reason: Reason) -> None:
         account_key_failed(tenant_id=self.tenant_id, account_id=order.account_id, reason=reason)

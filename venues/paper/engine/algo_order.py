@@ -17,9 +17,9 @@ class Algo:
     __slots__ = (
         "account", "active", "active_ticks", "actual_px", "actual_side", "actual_sz", "algo_id",
         "attached", "c_time", "callback_ratio", "callback_spread_ticks", "cl_ord_id",
-        "close_fraction", "extreme", "fail_code", "inst", "ord_id", "ord_px", "ord_type",
-        "parent_ord_id", "pos_side", "reduce_only", "rising", "side", "state", "sz", "tag",
-        "td_mode", "tgt_ccy", "tp_sl", "trigger_px_type", "trigger_ticks", "trigger_time",
+        "close_fraction", "cxl_on_close_pos", "extreme", "fail_code", "inst", "ord_id", "ord_px",
+        "ord_type", "parent_ord_id", "pos_side", "reduce_only", "rising", "side", "state", "sz",
+        "tag", "td_mode", "tgt_ccy", "tp_sl", "trigger_px_type", "trigger_ticks", "trigger_time",
         "u_time",
     )  # fmt: skip
 
@@ -37,6 +37,7 @@ class Algo:
              "slTriggerPxType"), "")  # fmt: skip
         self.reduce_only = False
         self.close_fraction = ""
+        self.cxl_on_close_pos = False
         self.trigger_ticks = self.active_ticks = self.callback_spread_ticks = self.extreme = 0
         self.rising = True  # a trigger order waits for a higher price
         self.active = False  # a trailing order follows the price

@@ -104,6 +104,9 @@ def _read_shape(core: Core, acc: Account, market: Market, algo: Algo, params: Pa
     algo.td_mode, algo.pos_side = plain.td_mode, plain.pos_side
     algo.tgt_ccy = given(params, "tgtCcy")
     algo.reduce_only = flag(params, "reduceOnly") and market.inst.is_swap
+    algo.cxl_on_close_pos = flag(params, "cxlOnClosePos")
+    if algo.cxl_on_close_pos and not algo.reduce_only:
+        raise parameter("cxlOnClosePos")
     fraction = given(params, "closeFraction")
     if fraction:
         if fraction != "1" or not market.inst.is_swap:
@@ -258,7 +261,7 @@ def cancel_for_position(core: Core, pos: Position) -> None:
     for algo in list(pos.account.algos.values()):
         if (
             algo.inst is pos.inst
-            and (algo.reduce_only or algo.close_fraction or algo.parent_ord_id)
+            and (algo.cxl_on_close_pos or algo.close_fraction or algo.parent_ord_id)
             and (algo.td_mode, algo.pos_side) == (pos.mgn_mode, pos.pos_side)
         ):
             _end(core, algo, "canceled", ts)

@@ -199,7 +199,8 @@ def _read_size(market: Market, order: Order, params: Params) -> None:
         return
     lots = read_lots(market, raw)
     if is_market:
-        if lots > inst.max_market_lots:
+        # Of spot, the venue states maxMktSz in dollars, and far above what an order may be worth.
+        if inst.is_swap and lots > inst.max_market_lots:
             raise reject(rejects.OVER_MARKET_MAX, inst.max_market_sz)
         if not inst.is_swap and lots * market.px_ticks * inst.unit > SPOT_MAX:
             raise reject(rejects.OVER_MARKET_VALUE, SPOT_MAX_QUOTE, inst.quote)

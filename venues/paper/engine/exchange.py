@@ -11,6 +11,7 @@ from . import (
     ack,
     algos,
     asset_queries,
+    copytrading,
     markets,
     placing,
     positions,
@@ -349,6 +350,9 @@ class Exchange:
     def position_tiers(self, params: Params) -> list[Row]:
         return public_queries.position_tiers(self._core, params)
 
+    def lead_trader_positions(self, params: Params) -> list[Row]:
+        return copytrading.current_subpositions(self._core, params)
+
     def ticker(self, params: Params) -> list[Row]:
         return public_queries.ticker(self._core, params)
 
@@ -407,6 +411,9 @@ class Exchange:
     def set_funding_rate(self, inst_id: str, rate: str) -> None:
         markets.set_funding_rate(self._core, inst_id, rate)
 
+    def pay_funding(self, inst_id: str) -> None:
+        markets.pay_funding(self._core, inst_id)
+
     def set_instrument_state(self, inst_id: str, state: str) -> None:
         markets.set_state(self._core, inst_id, state)
 
@@ -433,17 +440,20 @@ class Exchange:
         return True
 
     def ledger(self, api_key: str | None = None) -> dict[str, list[Row]]:
-        """{"orders", "fills", "cash"}, OKX field names plus apiKey, oldest first. `cash` are the
-        trading accounts' bills: per account and ccy, their balChg sum up to cashBal."""
+        """{"orders", "fills", "cash", "algos"}, OKX field names plus apiKey, oldest first.
+        `cash` are the trading accounts' bills: per account and ccy, their balChg sum up to
+        cashBal."""
         core = self._core
         chosen = [a for k, a in core.accounts.items() if api_key is None or k == api_key]
-        out: dict[str, list[Row]] = {"orders": [], "fills": [], "cash": []}
+        out: dict[str, list[Row]] = {"orders": [], "fills": [], "cash": [], "algos": []}
         for acc in chosen:
             self._ready(acc)
             mine = {"apiKey": acc.api_key}
             out["orders"].extend(o.row() | mine for o in acc.order_list)
             out["fills"].extend(f.row() | mine for f in acc.fill_list)
             out["cash"].extend(b.row() | mine for b in acc.bills)
+            algos_of = sorted([*acc.algos.values(), *acc.algo_done], key=lambda a: a.algo_id)
+            out["algos"].extend(a.row() | mine for a in algos_of)
         return out
 
     # -- state -----------------------------------------------------------------------------

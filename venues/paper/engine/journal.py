@@ -204,7 +204,7 @@ def _restore_account(core: Core, data: dict[str, Any]) -> None:
 
 def _fill_slots(thing: Any, data: dict[str, Any], skip: tuple[str, ...]) -> None:
     for name in type(thing).__slots__:
-        if name not in skip:
+        if name not in skip and name in data:  # older files know fewer
             setattr(thing, name, data[name])
 
 
@@ -236,6 +236,9 @@ def _restore_trading(core: Core, groups: dict[str, list[Any]]) -> None:
         fill = Fill.__new__(Fill)
         _fill_slots(fill, data, ("order", "inst"))
         fill.order, fill.inst = order, order.inst
+        # A trade id is never given twice; the last market record may be older than the last trade.
+        traded = markets[order.inst.inst_id]
+        traded.trade_seq = max(traded.trade_seq, int(fill.trade_id) + 1)
         order.account.fill_list.append(fill)
     for data in sorted(groups.get("bill", []), key=lambda d: d["bill_id"]):
         acc = core.accounts[data["owner"]]

@@ -127,6 +127,13 @@ def set_funding_rate(core: Core, inst_id: str, rate: str) -> None:
     core.emit("funding", None, inst_id, lambda: public_queries.funding_row(core, market))
 
 
+def pay_funding(core: Core, inst_id: str) -> None:
+    """Now, and not when it is due next."""
+    market = core.need_market({"instId": inst_id}, swap=True)
+    risk.pay_funding(core, market, core.now())
+    settle(core)
+
+
 def set_state(core: Core, inst_id: str, state: str) -> None:
     """`delisted` is no state of OKX's: the instrument is on no list any more, no request that
     names it is answered, its orders are cancelled; its history and positions stay."""

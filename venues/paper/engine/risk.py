@@ -22,7 +22,7 @@ EIGHT_HOURS = 8 * 3_600_000
 
 def pay_funding(core: Core, market: Market, now: int) -> None:
     """Longs pay a positive rate on the notional at mark, shorts get it."""
-    due = market.next_funding
+    due = min(market.next_funding, now)
     rate = funding_rate_of(market)
     inst = market.inst
     for acc in core.accounts.values():

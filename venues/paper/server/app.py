@@ -17,6 +17,7 @@ from venues.paper.server.auth import authenticate
 from venues.paper.server.codes import RefusedError, orders_code
 from venues.paper.server.control import Control
 from venues.paper.server.faults import HTML_PAGE, FaultBook, FaultRule
+from venues.paper.server.garbage import spoiled
 from venues.paper.server.http import Answer, Deferred, Frozen, Hangup, Request, http_response
 from venues.paper.server.hub import Hub
 from venues.paper.server.limits import RateLimiter
@@ -27,7 +28,8 @@ from venues.paper.server.routing import Call, Route, body_params, query_params
 if TYPE_CHECKING:
     from venues.paper.engine.exchange import Exchange
     from venues.paper.server.clock import PaperClock
-    from venues.paper.server.http import HttpConnection
+    from venues.paper.server.garbage import spoiled
+from venues.paper.server.http import HttpConnection
 
 log = logging.getLogger("venues.paper")
 
@@ -184,6 +186,11 @@ class PaperServer:
         if final is not None and not final.booked:
             return self._ending(final, b"")
         booked = self._execute(route, call)
+        for rule in call.rules:
+            if rule.action == "garbage":
+                head, _, body = booked.partition(b"\r\n\r\n")
+                status = int(head.split(b" ", 2)[1])
+                booked = http_response(status, spoiled(body, rule))
         answer: Answer = booked if final is None else self._ending(final, booked)
         delay = sum(r.delay_ms() for r in call.rules if r.action == "delay" and r.booked)
         return Deferred(delay / 1000, lambda: answer) if delay else answer

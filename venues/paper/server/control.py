@@ -88,6 +88,8 @@ class Control:
                 return self._deposit(self._body(request))
             case "POST", ["funding-rate"]:
                 return self._funding_rate(self._body(request))
+            case "POST", ["fundings"]:
+                return self._pay_funding(self._body(request))
             case "POST", ["instruments"]:
                 return self._instrument(self._body(request))
             case "GET", ["ledger"]:
@@ -169,6 +171,11 @@ class Control:
     def _funding_rate(self, body: Any) -> tuple[int, Any]:
         fields = self._fields(body, "instId", "fundingRate")
         self._server.exchange.set_funding_rate(fields["instId"], fields["fundingRate"])
+        return 200, fields
+
+    def _pay_funding(self, body: Any) -> tuple[int, Any]:
+        fields = self._fields(body, "instId")
+        self._server.exchange.pay_funding(fields["instId"])
         return 200, fields
 
     def _instrument(self, body: Any) -> tuple[int, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import count as counter
 from random import Random
 from typing import Any
+
+from venues.paper.server.garbage import UNSET
 
 # What a request can suffer. `booked` in a rule says on which side of the booking it happens.
 REQUEST_ACTIONS = frozenset(
@@ -23,6 +26,7 @@ REQUEST_ACTIONS = frozenset(
         "close",
         "hide_order",
         "partial_fill",
+        "garbage",
     }
 )
 # What happens to open WebSockets the moment the rule is posted.
@@ -64,7 +68,10 @@ class FaultRule:
     ratio: float = 0.5
     remainder: str = "rest"
     close_code: int | None = None
-    rng: Random = field(default_factory=Random)
+    field: str | None = None
+    row: int | None = None
+    value: Any = UNSET
+    rng: Random = dataclasses.field(default_factory=Random)
     seed: int | None = None
     hits: int = 0
     seen: int = 0
@@ -121,6 +128,8 @@ class FaultRule:
             "ratio": self.ratio,
             "remainder": self.remainder,
             "closeCode": self.close_code,
+            "field": self.field,
+            "row": self.row,
             "hits": self.hits,
         }
 
@@ -156,6 +165,8 @@ _FIELDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "ratio": ("ratio", (int, float)),
     "remainder": ("remainder", str),
     "closeCode": ("close_code", int),
+    "field": ("field", str),
+    "row": ("row", int),
 }
 
 
@@ -173,6 +184,9 @@ def _parse(spec: Any, rule_id: str, default_seed: int) -> FaultRule:
                 raise FaultRuleError("account must be a name or a list of names")
             values["accounts"] = frozenset(names)
             continue
+        if key == "value":
+            values["value"] = value  # any at all, null too
+            continue
         if key not in _FIELDS:
             raise FaultRuleError(f"unknown field {key!r}")
         if value is None:
@@ -185,7 +199,7 @@ def _parse(spec: Any, rule_id: str, default_seed: int) -> FaultRule:
         raise FaultRuleError("probability must be between 0 and 1")
     if not 0 <= values.get("ratio", 0.5) <= 1:
         raise FaultRuleError("ratio must be between 0 and 1")
-    for name in ("count", "skip", "ms", "jitter_ms", "retry_after"):
+    for name in ("count", "skip", "ms", "jitter_ms", "retry_after", "row"):
         if values.get(name, 0) < 0:
             raise FaultRuleError(f"{name} must not be negative")
     if values.get("remainder", "rest") not in ("rest", "cancel"):

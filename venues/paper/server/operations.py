@@ -28,6 +28,7 @@ ORDER_OPS = {
     "amend-order": "amend",
     "batch-amend-orders": "amend",
 }
+_SHAPING = ("delay", "hide_order", "partial_fill", "garbage")
 # Answers that make no sense on a WebSocket end the line instead.
 _CUTS = frozenset({"drop", "close", "cut_body", "http_status", "html"})
 
@@ -172,9 +173,7 @@ class Operations:
     ) -> None:
         server = self._server
         in_time = server.clock.now_us()
-        ending = next(
-            (r for r in rules if r.action not in ("delay", "hide_order", "partial_fill")), None
-        )
+        ending = next((r for r in rules if r.action not in _SHAPING), None)
         rows: list[dict[str, Any]] = []
         code, msg = "0", ""
         if ending is None or ending.booked:

@@ -168,6 +168,7 @@ ROUTES: tuple[Route, ...] = (
     _public("public/open-interest", "open_interest", 20),
     _public("public/position-tiers", "position_tiers", 10),
     _public("system/status", "system_status", 1, window_s=5.0),
+    _public("copytrading/public-current-subpositions", "lead_trader_positions", 5),
     # market
     _public("market/ticker", "ticker", 20),
     _public("market/tickers", "tickers", 20),

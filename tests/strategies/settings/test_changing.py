@@ -1,0 +1,161 @@
+"""Changing a level's settings: checked, versioned, audited, told; and what a copy then has."""
+
+import threading
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from customers.models import AuditEntry, Event
+from customers.tenancy import tenant_scope
+from strategies.models import SettingsVersion, Strategy, Subscription
+from strategies.selectors.settings import settings_content, subscription_settings
+from strategies.services.settings import (
+    SettingsChangedMeanwhileError,
+    SettingsRefusedError,
+    settings_change,
+)
+from tests.factories import CustomerSettingsFactory, SubscriptionFactory, TenantSettingsFactory
+
+BTC = "BTC/USDT:USDT"
+BASE = {"sizing_mode": "equity_proportional", "ratio": "1"}
+
+
+@pytest.fixture
+def copy(db):
+    return SubscriptionFactory()
+
+
+def change(row, *, version=None, symbols=None, **values):
+    with tenant_scope(row.tenant_id):
+        return settings_change(
+            row=row,
+            content={"values": values, "symbols": symbols or {}},
+            actor=None,
+            version=version,
+        )
+
+
+def refusals(row, **kwargs):
+    with pytest.raises(SettingsRefusedError) as refused:
+        change(row, **kwargs)
+    return [(p.name, str(p.code), p.symbol) for p in refused.value.problems]
+
+
+def test_columns_and_further_settings_are_stored_and_every_version_kept(copy):
+    changed = change(copy, **BASE, max_leverage="3", direction="long_only")
+    assert (changed.max_leverage, changed.settings_version) == (Decimal(3), 1)
+    change(changed, **BASE)
+    with tenant_scope(copy.tenant_id):
+        stored = Subscription.objects.get(pk=copy.pk)
+        versions = list(SettingsVersion.objects.order_by("version"))
+        events = Event.objects.filter(kind="settings.changed").count()
+    assert stored.max_leverage is None
+    assert [row.version for row in versions] == [1, 2]
+    assert versions[0].settings["values"]["direction"] == "long_only"
+    assert versions[1].settings["values"] == {"sizing_mode": "equity_proportional", "ratio": "1"}
+    assert events == 4
+    assert AuditEntry.objects.filter(action="settings.changed").count() == 2
+
+
+def test_a_contradiction_changes_nothing(copy):
+    assert refusals(copy, **BASE, cooldown_after_stops=3) == [("cooldown_minutes", "needed", "")]
+    with tenant_scope(copy.tenant_id):
+        stored = Subscription.objects.get(pk=copy.pk)
+        assert (stored.settings, stored.settings_version) == ({}, 0)
+        assert not SettingsVersion.objects.exists()
+
+
+def test_a_contradiction_with_a_level_above_is_named_where_it_was_made(copy):
+    TenantSettingsFactory(
+        tenant=copy.tenant, settings={"values": {"total_cap": "50"}, "symbols": {}}
+    )
+    assert refusals(copy, **BASE, per_order_cap="100") == [("per_order_cap", "above_other", "")]
+
+
+def test_another_levels_contradiction_does_not_stop_this_one(copy):
+    CustomerSettingsFactory(
+        customer=copy.customer, settings={"values": {"cooldown_after_stops": 3}, "symbols": {}}
+    )
+    assert change(copy, **BASE, max_leverage="3").settings_version == 1
+
+
+def test_what_the_strategy_binds_cannot_be_changed_below(copy):
+    with tenant_scope(copy.tenant_id):
+        Strategy.objects.filter(pk=copy.strategy_id).update(
+            settings={"values": {"direction": "as_leader"}, "symbols": {}},
+            binding_settings=["direction"],
+        )
+        row = Subscription.objects.select_related("strategy").get(pk=copy.pk)
+    assert refusals(row, **BASE, direction="long_only") == [("direction", "binding", "")]
+    assert change(row, **BASE, direction="as_leader").settings_version == 1
+
+
+def test_the_strategys_ratio_is_not_a_copys(copy):
+    assert refusals(copy, **BASE, follow_ratio="2") == [("follow_ratio", "unknown", "")]
+
+
+def test_an_exception_for_a_symbol_is_checked_with_the_rest(copy):
+    symbols = {BTC: {"leverage": "20"}}
+    assert refusals(copy, **BASE, max_leverage="10", symbols=symbols) == [
+        ("leverage", "above_other", BTC)
+    ]
+
+
+def test_who_did_not_see_the_last_version_changes_nothing(copy):
+    change(copy, **BASE, version=0)
+    with pytest.raises(SettingsChangedMeanwhileError):
+        change(copy, **BASE, version=0, max_leverage="3")
+
+
+def test_a_strategys_columns_are_its_settings(copy):
+    changed = change(
+        copy.strategy, follow_ratio="0.5", max_leverage="5", allowed_symbols=[BTC], ratio="2"
+    )
+    assert (changed.follow_ratio, changed.max_leverage) == (Decimal("0.5"), Decimal(5))
+    assert changed.symbols == [BTC]
+    assert settings_content(changed)["values"] == {
+        "follow_ratio": "0.5",
+        "max_leverage": "5",
+        "allowed_symbols": [BTC],
+        "ratio": "2",
+    }
+
+
+def test_the_page_shows_each_levels_share(copy):
+    TenantSettingsFactory(
+        tenant=copy.tenant, settings={"values": {"max_leverage": "4"}, "symbols": {}}
+    )
+    changed = change(copy, **BASE, max_leverage="9")
+    with tenant_scope(copy.tenant_id):
+        found = subscription_settings(changed)
+    assert found.settings.max_leverage == 4
+    assert [origin.level.name for origin in found.origin("max_leverage")] == ["TENANT"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_with_the_same_version_one_wins():
+    copy = SubscriptionFactory()
+    outcomes: list[str] = []
+    gate = threading.Barrier(2)
+
+    def run(leverage: str) -> None:
+        try:
+            with tenant_scope(copy.tenant_id):
+                row = Subscription.objects.select_related("strategy", "account").get(pk=copy.pk)
+            gate.wait(30)
+            change(row, **BASE, version=0, max_leverage=leverage)
+            outcomes.append("stored")
+        except SettingsChangedMeanwhileError:
+            outcomes.append("too late")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(leverage,)) for leverage in ("3", "5")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(outcomes) == ["stored", "too late"]
+    with tenant_scope(copy.tenant_id):
+        assert SettingsVersion.objects.count() == 1

@@ -1,0 +1,3 @@
+from tests.trading.conftest import world
+
+__all__ = ["world"]

@@ -1,0 +1,198 @@
+"""A stop that goes off: its fills are the copy's, and the rest of the stops follow."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from customers.tenancy import tenant_scope
+from tests.factories import SourceFactory, StrategyFactory, SubscriptionFactory
+from tests.paper.client import PaperClient
+from tests.trading.stops.guarded import BTC, GuardedWorld
+from tests.trading.world import World
+from trading.models import CopiedPosition, Fill, Finding, Intent, Order, Trade
+from trading.services.stops.exits import exit_of_stop, position_exit
+from trading.services.stops.watching import stops_hurry
+from venues import markets
+
+TARGETS = [{"price": "62000", "fraction": "0.5"}, {"price": "64000", "fraction": "0.3"}]
+
+
+def holds(guarded: GuardedWorld, follower: Any, quantity: str) -> Any:
+    return lambda: guarded.position(follower).filled == D(quantity)
+
+
+def test_a_stop_loss_closes_the_copy(guarded: GuardedWorld) -> None:
+    follower = guarded.follower()
+    guarded.run(guarded.world.entry(stop_loss=D(58000), take_profit=D(65000)))
+    guarded.price("57990")
+    guarded.until(holds(guarded, follower, "0"), "the stop's fills are booked")
+    guarded.check()
+
+    position = guarded.position(follower)
+    assert (position.filled, position.target) == (0, 0)
+    (order,) = guarded.exits()
+    (row,) = guarded.rows()
+    assert (order.pk, order.state, order.quantity) == (row.pk, "filled", 10)
+    assert (row.state, row.triggered_by) == ("triggered", "sl")
+    with tenant_scope(guarded.world.tenant.pk):
+        assert {fill.attribution for fill in Fill.objects.all()} == {"copy"}
+        assert Trade.objects.get().quantity == 10
+        intent = Intent.objects.get(cause="stop")
+    assert (intent.status, intent.subscription_id, intent.cause_id) == (
+        "filled",
+        follower.pk,
+        row.pk,
+    )
+
+
+def test_the_second_target_follows_the_first(guarded: GuardedWorld) -> None:
+    follower = guarded.follower({"break_even_after_target": True})
+    guarded.run(guarded.world.entry(stop_loss=D(58000), targets=TARGETS))
+    entry = guarded.position(follower).average_entry_price
+    assert entry is not None
+    guarded.price("62010")
+    guarded.until(holds(guarded, follower, "5"), "the first target is booked")
+    guarded.until(lambda: guarded.state(follower).open_since is None, "the others follow")
+    stop = entry.quantize(D("0.1"))
+    stop += D("0.1") if stop < entry else 0
+    assert guarded.at_venue(follower) == [(D(3), stop, D(64000)), (D(2), stop, None)]
+
+    guarded.price("64010")
+    guarded.until(holds(guarded, follower, "2"), "the second target is booked")
+    guarded.until(lambda: guarded.state(follower).open_since is None, "the rest is guarded")
+    assert guarded.at_venue(follower) == [(D(2), stop, None)]
+    assert guarded.position(follower).target == 2
+
+
+@pytest.mark.parametrize("first", ["stream", "reading"])
+def test_it_is_nobodys_manual_close(guarded: GuardedWorld, first: str) -> None:
+    """However the fill is heard of first: without a name of ours it comes of a stop."""
+    follower = guarded.follower()
+    guarded.run(guarded.world.entry(stop_loss=D(58000)))
+    guarded.price("57990")
+    world = guarded.world
+    if first == "reading":
+        world.refresh(follower.account_id)
+        world.refresh(follower.account_id)
+    guarded.until(holds(guarded, follower, "0"), "the stop's fills are booked")
+    world.refresh(follower.account_id)
+    with tenant_scope(world.tenant.pk):
+        assert {fill.attribution for fill in Fill.objects.all()} == {"copy"}
+        assert not Finding.objects.exists()
+        assert CopiedPosition.objects.get().target == 0
+
+
+def test_a_manual_close_beside_a_waiting_stop_is_still_called_one(guarded: GuardedWorld) -> None:
+    follower = guarded.follower()
+    guarded.run(guarded.world.entry(stop_loss=D(58000)))
+    close_by_hand(guarded, follower, "4")
+    world = guarded.world
+    guarded.until(lambda: _refreshed(world, follower) == 6, "the manual close is noticed")
+    with tenant_scope(world.tenant.pk):
+        assert Finding.objects.filter(kind="manual_reduction").exists()
+    guarded.check()
+    assert guarded.at_venue(follower) == [(D(6), D(58000), None)]
+
+
+def _refreshed(world: Any, follower: Any) -> D:
+    world.refresh(follower.account_id)
+    return world.held(follower).filled
+
+
+def close_by_hand(guarded: GuardedWorld, follower: Any, quantity: str) -> None:
+    order = {"instId": BTC, "tdMode": "cross", "side": "sell", "ordType": "market", "sz": quantity}
+    assert at_exchange(guarded, follower, "trade/order", order | {"reduceOnly": True}) == "0"
+
+
+def at_exchange(guarded: GuardedWorld, follower: Any, path: str, body: dict[str, Any]) -> str:
+    """As the client himself would; the code of what comes back."""
+    client = PaperClient(guarded.world.paper.url, guarded.world.keys[follower.account_id])
+    try:
+        return str(client.post(path, body).row["sCode"])
+    finally:
+        client.close()
+
+
+def test_a_stop_whose_price_is_passed_becomes_a_close(guarded: GuardedWorld) -> None:
+    follower = guarded.follower()
+    guarded.world.run(guarded.world.entry(stop_loss=D(58000)))
+    guarded.price("57000")
+    guarded.until(holds(guarded, follower, "0"), "the position is closed")
+    (order,) = guarded.exits()
+    assert (order.state, order.order_type, order.reduce_only) == ("filled", "market", True)
+    assert guarded.position(follower).target == 0
+    assert guarded.at_venue(follower) == []
+    assert [row.reason_code for row in guarded.rows()] == ["stop_price_passed"]
+
+
+def test_what_a_stop_left_unfilled_goes_to_the_market(guarded: GuardedWorld) -> None:
+    """Its order rests: after ten seconds it is cancelled, and the rest sold."""
+    follower = guarded.follower()
+    guarded.run(guarded.world.entry(stop_loss=D(58000)))
+    (row,) = guarded.rows()
+    rests = {"instId": BTC, "algoClOrdId": row.pk, "newSlOrdPx": "59500"}
+    assert at_exchange(guarded, follower, "trade/amend-algos", rests) == "0"
+    guarded.price("57990")
+    guarded.until(lambda: bool(guarded.exits()), "the stop's order is ours")
+    guarded.check()
+    assert guarded.position(follower).filled == 10
+    with tenant_scope(guarded.world.tenant.pk):
+        assert stops_hurry() == 0
+        Order.objects.filter(pk=row.pk).update(created_at=timezone.now() - timedelta(seconds=11))
+    assert stops_hurry() == 1
+    guarded.until(holds(guarded, follower, "0"), "the rest is sold")
+    rest, sold = guarded.exits()
+    assert (rest.state, sold.state, sold.quantity) == ("cancelled", "filled", 10)
+    assert guarded.position(follower).target == 0
+
+
+def test_a_stop_that_outlived_its_copy_closes_the_others_and_says_so(guarded: GuardedWorld) -> None:
+    """Two copies on one account; the first is closed, and its stop goes off before it is gone."""
+    world = guarded.world
+    follower = guarded.follower()
+    source = SourceFactory(tenant=world.tenant, venue="paper")
+    strategy = StrategyFactory(tenant=world.tenant, source=source)
+    other = World(world.paper, world.tenant, source, strategy, world.keys)
+    copy = SubscriptionFactory(
+        tenant=world.tenant,
+        strategy=strategy,
+        account=follower.account,
+        customer=follower.customer,
+        settings={"values": {"stops_mode": "none"}, "symbols": {}},
+        sizing_mode="leader_ratio",
+        ratio=D(1),
+    )
+    guarded.run(world.entry(stop_loss=D(58000)))
+    guarded.run(other.entry(size="0.15"))
+    world.run(world.signal("close", side=""))  # the fills are booked, its stop waits still
+    assert guarded.position(follower).filled == 0
+    guarded.price("57990")
+    guarded.until(lambda: guarded.position(copy).filled == 5, "the other copy lost its part")
+    assert guarded.position(copy).target == 5
+    first = guarded.position(follower)
+    assert (first.filled, first.target) == (0, 0)
+    world.refresh(follower.account_id)
+    with tenant_scope(world.tenant.pk):
+        assert not Finding.objects.exists()
+    assert len(guarded.exits()) == 1
+
+
+def test_a_stop_of_the_old_side_closes_nothing_of_the_new_one(guarded: GuardedWorld) -> None:
+    follower = guarded.follower()
+    guarded.run(guarded.world.entry(stop_loss=D(58000)))
+    (row,) = guarded.rows()
+    with tenant_scope(guarded.world.tenant.pk):
+        position = CopiedPosition.objects.get()
+        position.filled = D(-10)
+        with transaction.atomic():
+            exit_ = exit_of_stop(row)
+            instrument = markets.instrument("paper", position.symbol)
+            assert instrument is not None
+            assert position_exit(position, exit_, instrument, timezone.now()) is None
+    assert guarded.at_venue(follower) == [(D(10), D(58000), None)]

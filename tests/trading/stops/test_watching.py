@@ -1,0 +1,181 @@
+"""Stops that follow the price, stops that the exchange cannot hold, and stops that leaders move."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from customers.tenancy import tenant_scope
+from signals_app.models import Leader, LeaderStop, Signal, SignalSource
+from tests.factories import LeaderFactory, TradingControlFactory
+from tests.trading.stops.guarded import GuardedWorld
+from trading import tasks
+from trading.models import PositionStops, TradingControl
+from trading.services.stops.watching import stops_watch
+from trading.services.sweeps import stops_to_follow
+from venues import markets
+
+
+@pytest.fixture(autouse=True)
+def _prices_are_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(markets, "PRICE_LIFETIME_SECONDS", 0)
+
+
+def stop_of(guarded: GuardedWorld, follower: Any) -> D:
+    ((_, stop, _),) = guarded.at_venue(follower)
+    return stop
+
+
+def test_a_trailing_stop_follows_the_price_and_never_goes_back(guarded: GuardedWorld) -> None:
+    follower = guarded.follower({"stops_mode": "own", "trailing_percent": "2"})
+    guarded.run(guarded.world.entry())
+    first = stop_of(guarded, follower)
+    assert 58700 < first < 58900
+
+    guarded.price("63000")
+    stops_watch()
+    assert stop_of(guarded, follower) == D("61740")
+    guarded.price("62500")
+    stops_watch()
+    assert stop_of(guarded, follower) == D("61740")
+
+    guarded.price("61700")
+    stops_watch()  # and if no stream tells of it, it is looked up
+    guarded.until(lambda: guarded.position(follower).filled == 0, "it went off")
+    assert guarded.exits()[0].placed_by_venue
+
+
+def test_a_small_move_is_not_worth_a_request(guarded: GuardedWorld) -> None:
+    follower = guarded.follower({"stops_mode": "own", "trailing_percent": "2"})
+    guarded.run(guarded.world.entry())
+    first = stop_of(guarded, follower)
+    guarded.price("60030")
+    stops_watch()
+    assert stop_of(guarded, follower) == first
+
+
+SPOT, SPOT_ID = "BTC/USDT", "BTC-USDT"
+
+
+def test_coins_are_sold_by_us_when_the_price_is_there(guarded: GuardedWorld) -> None:
+    guarded.price("60000", SPOT_ID)
+    follower = guarded.follower()
+    targets = [{"price": "62000", "fraction": "0.5"}, {"price": "64000", "fraction": "0.5"}]
+    entry = guarded.world.entry(symbol=SPOT, stop_loss=D(58000), targets=targets)
+    guarded.run(entry)
+    held = guarded.position(follower, SPOT).filled
+    assert held > 0
+    assert guarded.at_venue(follower) == []  # it could sell coins that are not the copy's
+    assert guarded.state(follower).open_since is None
+    stops_watch()
+    assert guarded.exits() == []
+
+    guarded.price("62100", SPOT_ID)
+    stops_watch()
+    stops_watch()
+    guarded.until(lambda: guarded.position(follower, SPOT).filled < held, "the first target")
+    (first,) = guarded.exits()
+    assert abs(first.quantity - held / 2) < D("0.001")
+
+    guarded.price("57900", SPOT_ID)
+    stops_watch()
+    guarded.until(lambda: len(guarded.exits()) == 2, "the rest is sold")
+    guarded.until(lambda: guarded.exits()[-1].state == "filled", "it filled")
+    assert guarded.position(follower, SPOT).filled < D("0.0001")
+    assert not guarded.exits()[-1].reduce_only
+
+
+def test_the_kill_switch_leaves_stops_alone_and_lets_them_be_placed(guarded: GuardedWorld) -> None:
+    follower = guarded.follower()
+    guarded.world.run(guarded.world.entry(stop_loss=D(58000)))
+    TradingControlFactory(mode=TradingControl.Mode.HALTED)
+    guarded.keep()
+    assert guarded.at_venue(follower) == [(D(10), D(58000), None)]
+    guarded.check()
+    assert guarded.at_venue(follower) == [(D(10), D(58000), None)]
+
+
+# --- leaders --------------------------------------------------------------------------------------
+
+
+def leader_moves(guarded: GuardedWorld, *stops: tuple[str | None, str | None, str]) -> None:
+    """(stop loss, take profit, quantity) of what the leader has now; and the event is told."""
+    world = guarded.world
+    with tenant_scope(world.tenant.pk):
+        source = SignalSource.objects.get(pk=world.source.pk)
+        leader = Leader.objects.filter(source=source).first()
+        leader = leader or LeaderFactory(tenant=world.tenant, source=source)
+        LeaderStop.objects.filter(leader=leader).delete()
+        for number, (loss, target, quantity) in enumerate(stops):
+            LeaderStop.objects.create(
+                tenant=world.tenant,
+                leader=leader,
+                venue_stop_id=str(number),
+                symbol="BTC/USDT:USDT",
+                stop_loss=loss and D(loss),
+                take_profit=target and D(target),
+                quantity=D(quantity),
+                changed_at=timezone.now(),
+            )
+    signal = world.signal("stops", side="", status=Signal.Status.DONE, skip_code="leader_stops")
+    tasks.stops_follow(signal_id=signal.pk, tenant_id=world.tenant.pk)
+    guarded.keep()
+    guarded.until(lambda: not _is_open(guarded), "the stops are in line")
+
+
+def _is_open(guarded: GuardedWorld) -> bool:
+    with tenant_scope(guarded.world.tenant.pk):
+        return PositionStops.objects.exclude(open_since=None).exists()
+
+
+def test_copies_follow_a_leader_that_sets_moves_and_removes_its_stops(
+    guarded: GuardedWorld,
+) -> None:
+    follower = guarded.follower()
+    alerted = guarded.follower({"on_stops_change": "alert"})
+    own = guarded.follower({"stops_mode": "own", "stop_loss_percent": "50"})
+    guarded.run(guarded.world.entry())
+    assert guarded.at_venue(follower) == []
+
+    leader_moves(guarded, ("58000", None, "20"))
+    assert guarded.at_venue(follower) == [(D(10), D(58000), None)]
+    leader_moves(guarded, ("59000", None, "20"), (None, "62000", "10"))
+    assert guarded.at_venue(follower) == [(D(5), D(59000), D(62000)), (D(5), D(59000), None)]
+    leader_moves(guarded)
+    assert guarded.at_venue(follower) == []
+
+    assert guarded.at_venue(alerted) == []
+    ((size, _, _),) = guarded.at_venue(own)
+    assert size == 10
+
+
+def test_a_further_entry_keeps_what_the_leader_set(guarded: GuardedWorld) -> None:
+    follower = guarded.follower()
+    guarded.run(guarded.world.entry())
+    leader_moves(guarded, ("58000", None, "20"))
+    guarded.run(guarded.world.entry("increase", "0.05"))
+    assert guarded.at_venue(follower) == [(D(15), D(58000), None)]
+
+
+def test_a_new_position_does_not_inherit_the_old_ones_stops(guarded: GuardedWorld) -> None:
+    follower = guarded.follower()
+    guarded.run(guarded.world.entry(stop_loss=D(58000)))
+    guarded.run(guarded.world.signal("close", side=""))
+    guarded.run(guarded.world.entry())
+    assert guarded.position(follower).filled == 10
+    guarded.check()
+    assert guarded.at_venue(follower) == []
+
+
+def test_what_nobody_followed_is_found_by_the_sweeper(guarded: GuardedWorld) -> None:
+    earlier = timezone.now() - timedelta(seconds=5)
+    signal = guarded.world.signal(
+        "stops", side="", status=Signal.Status.DONE, skip_code="leader_stops", received_at=earlier
+    )
+    assert stops_to_follow() == {guarded.world.tenant.pk: [signal.pk]}
+    tasks.stops_follow(signal_id=signal.pk, tenant_id=guarded.world.tenant.pk)
+    assert stops_to_follow() == {}

@@ -1,0 +1,1 @@
+"""One module a rule; the registry finds them."""

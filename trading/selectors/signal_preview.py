@@ -1,0 +1,207 @@
+"""What a signal would do to each follower, if it were sent now. Nothing is written.
+
+The same planning as the fan-out's, on the same facts; only that nothing is locked, so what changes
+in between is not in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from customers.models import Customer
+from signals_app.models import Signal
+from strategies.models import Strategy, Subscription
+from strategies.selectors.settings import shared_settings
+from trading.domain.planning import Plan, plan_follower
+from trading.models import CopiedPosition, SignalShard
+from trading.services.fanout.context import ShardContext, shard_context
+from trading.services.fanout.loading import (
+    FollowerRow,
+    PositionRow,
+    balances_of,
+    books_of,
+    follower_facts,
+    follower_rows,
+    instruction_at,
+    instruction_for,
+)
+from trading.services.fanout.market_facts import with_market_facts
+from trading.services.fanout.risk_facts import asking_of, risk_facts_of
+from trading.services.fanout.shards import unplannable
+from trading.services.fanout.sides import opened_reversed
+
+MOST_FOLLOWERS = 200
+"""Planned one by one for the page; of further ones only the number is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLeg:
+    """An order, or a skip with its reason. `quantity` in the venue's native unit."""
+
+    side: str
+    quantity: Decimal | None
+    is_entry: bool
+    reason_code: str = ""
+    reason_params: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFollower:
+    subscription_id: str
+    customer: str
+    strategy: str
+    venue: str
+    unit: str
+    leverage: Decimal | None
+    legs: tuple[PlannedLeg, ...]
+
+    @property
+    def acts(self) -> bool:
+        return any(not leg.reason_code for leg in self.legs)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """`orders` and `skips` count the followers that are listed, `more` those that are not."""
+
+    followers: tuple[PlannedFollower, ...]
+    more: int
+
+    @property
+    def orders(self) -> int:
+        return sum(follower.acts for follower in self.followers)
+
+    @property
+    def skips(self) -> int:
+        return len(self.followers) - self.orders
+
+
+def signal_preview(signal: Signal, now: datetime) -> Preview:
+    """For an unsaved signal of its source. Network: markets and prices, if not in memory."""
+    tenant_id = signal.tenant_id
+    strategies = (
+        Strategy.objects.for_tenant(tenant_id)
+        .filter(source_id=signal.source_id)
+        .exclude(status=Strategy.Status.CLOSED)
+        .order_by("pk")
+    )
+    planned: list[PlannedFollower] = []
+    more = 0
+    for strategy in strategies:
+        ids = list(
+            Subscription.objects.for_tenant(tenant_id)
+            .filter(strategy=strategy)
+            .exclude(status=Subscription.Status.STOPPED)
+            .order_by("pk")
+            .values_list("pk", flat=True)
+        )
+        shown = ids[: MOST_FOLLOWERS - len(planned)]
+        more += len(ids) - len(shown)
+        if shown:
+            planned += _planned(signal, strategy, shown, now)
+    return Preview(tuple(planned), more)
+
+
+def _planned(
+    signal: Signal, strategy: Strategy, ids: list[str], now: datetime
+) -> list[PlannedFollower]:
+    shard = SignalShard(
+        tenant_id=signal.tenant_id,
+        signal=signal,
+        strategy=strategy,
+        first_subscription_id=ids[0],
+        last_subscription_id=ids[-1],
+        settings=shared_settings(strategy),
+    )
+    context = shard_context(shard, "")
+    rows = follower_rows(shard)
+    context = with_market_facts(context, rows, stores=False)
+    positions = _positions(signal, rows)
+    books = books_of(signal.tenant_id, rows, positions, signal.symbol, now)
+    balances = balances_of(signal.tenant_id, rows)
+    risks = risk_facts_of(context, asking_of(context, rows), now)
+    names = dict(
+        Customer.objects.for_tenant(signal.tenant_id)
+        .filter(pk__in={row.customer_id for row in rows})
+        .values_list("pk", "name")
+    )
+    reversals = opened_reversed(context, rows, positions)
+    found = []
+    for row in rows:
+        market = context.markets[row.venue]
+        position = positions[row.id]
+        leverage = None
+        if market.instrument is None:
+            plan = unplannable(context, row, position, market)
+        else:
+            balance = balances.get(row.account_id, {})
+            facts = follower_facts(
+                context,
+                row,
+                position,
+                books[row.id],
+                market,
+                balance,
+                now,
+                risks.copy(row),
+                risks.account(row),
+            )
+            if row.id in reversals:
+                facts = replace(facts, is_reversed=reversals[row.id])
+            instruction = instruction_for(context, market)
+            if signal.leverage is None:
+                instruction = instruction_at(instruction, facts.terms.leverage)
+            plan = plan_follower(instruction, facts)
+            leverage = facts.terms.leverage
+        found.append(_follower(context, row, names.get(row.customer_id, ""), plan, leverage))
+    return found
+
+
+def _follower(
+    context: ShardContext,
+    row: FollowerRow,
+    customer: str,
+    plan: Plan,
+    leverage: Decimal | None,
+) -> PlannedFollower:
+    instrument = context.markets[row.venue].instrument
+    unit = "" if instrument is None else instrument.base if instrument.kind == "spot" else ""
+    legs = tuple(
+        PlannedLeg(
+            side={1: "buy", -1: "sell"}.get(leg.direction, ""),
+            quantity=leg.quantity if leg.is_order else None,
+            is_entry=leg.is_entry,
+            reason_code=leg.reason.code if leg.reason else "",
+            reason_params=dict(leg.reason.params) if leg.reason else None,
+        )
+        for leg in plan.legs
+    )
+    enters = any(leg.is_entry and not leg.reason_code for leg in legs)
+    return PlannedFollower(
+        subscription_id=row.id,
+        customer=customer,
+        strategy=context.strategy.name,
+        venue=row.venue,
+        unit=unit,
+        leverage=leverage if enters else None,
+        legs=legs,
+    )
+
+
+def _positions(signal: Signal, rows: list[FollowerRow]) -> dict[str, PositionRow]:
+    """As `locked_positions`, of what is there; a follower without a sub-ledger holds nothing."""
+    stored = CopiedPosition.objects.for_tenant(signal.tenant_id).filter(
+        account_id__in={row.account_id for row in rows}, symbol=signal.symbol
+    )
+    columns = (
+        "pk", "subscription_id", "account_id", "target", "filled", "leverage", "version",
+        "margin_mode",
+    )  # fmt: skip
+    positions = {values[1]: PositionRow._make(values) for values in stored.values_list(*columns)}
+    for row in rows:
+        positions.setdefault(
+            row.id, PositionRow("", row.id, row.account_id, Decimal(0), Decimal(0), None, 0)
+        )
+    return positions

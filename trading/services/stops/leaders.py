@@ -1,0 +1,162 @@
+"""A leader set, moved or removed its stops: copies that follow them do the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from customers.deadlocks import retry_on_deadlock
+from signals_app.models import LeaderStop, Signal
+from strategies.domain.settings import LeaderEvent, StopsMode
+from trading.domain.stops.terms import (
+    LeaderStops,
+    StopTerms,
+    terms_from_json,
+    terms_of,
+    terms_to_json,
+    with_leader,
+)
+from trading.models import CopiedPosition, Intent, PositionStops
+from trading.services.stops.marking import settings_of_intent, stops_mark
+
+ZERO, ONE = Decimal(0), Decimal(1)
+CHUNK = 100
+
+
+def stops_follow(*, tenant_id: str, signal_id: str) -> int:
+    """Returns how many positions go by other prices now. Repeating it changes nothing.
+
+    What is in force at the leader is read, not what the signal says: it tells of one stop of
+    several, and a later one may have overtaken it. In the tenant's scope.
+    """
+    signal = Signal.objects.for_tenant(tenant_id).select_related("source").get(pk=signal_id)
+    if signal.action != Signal.Action.STOPS:
+        return 0
+    found: dict[str, LeaderStops] = {}
+    positions = list(
+        CopiedPosition.objects.for_tenant(tenant_id)
+        .filter(subscription__strategy__source_id=signal.source_id, symbol=signal.symbol)
+        .values_list("pk", flat=True)
+        .order_by("pk")
+    )
+    count = 0
+    for start in range(0, len(positions), CHUNK):
+        part = positions[start : start + CHUNK]
+        count += retry_on_deadlock(lambda part=part: _follow(signal, part, found))  # type: ignore[misc]
+    Signal.objects.for_tenant(tenant_id).filter(pk=signal_id, claimed_until=None).update(
+        claimed_until=timezone.now()
+    )
+    return count
+
+
+@transaction.atomic
+def _follow(signal: Signal, position_ids: Sequence[str], found: dict[str, LeaderStops]) -> int:
+    now = timezone.now()
+    tenant_id = signal.tenant_id
+    positions = list(
+        CopiedPosition.objects.for_tenant(tenant_id)
+        .filter(pk__in=position_ids)
+        .order_by("pk")
+        .select_for_update()
+    )
+    positions = [position for position in positions if position.filled]
+    known = {
+        row.copied_position_id: row
+        for row in PositionStops.objects.for_tenant(tenant_id).filter(
+            copied_position_id__in=[position.pk for position in positions]
+        )
+    }
+    changed = []
+    for position in positions:
+        row = known.get(position.pk)
+        agreed = _agreed(row, position)
+        if agreed is None or agreed.mode is not StopsMode.AS_LEADER:
+            continue
+        if agreed.on_change is not LeaderEvent.FOLLOW:
+            continue
+        long = (position.filled > 0) != agreed.is_reversed
+        side = "long" if long else "short"
+        if side not in found:
+            found[side] = _in_force(signal, long=long)
+        terms = with_leader(agreed, found[side])
+        if row is None:
+            row = PositionStops(tenant_id=tenant_id, copied_position_id=position.pk, changed_at=now)
+        elif row.opened_at == position.opened_at and row.terms == terms_to_json(terms):
+            continue
+        row.terms, row.opened_at, row.changed_at = terms_to_json(terms), position.opened_at, now
+        row.save()
+        changed.append(position)
+    stops_mark(tenant_id=tenant_id, positions=changed, entered_by={}, now=now)
+    return len(changed)
+
+
+def _agreed(row: PositionStops | None, position: CopiedPosition) -> StopTerms | None:
+    """The terms of the position, or, without any, what its last entry was settled on."""
+    if row is not None and row.terms and row.opened_at == position.opened_at:
+        return terms_from_json(row.terms)
+    intent = (
+        Intent.objects.for_tenant(position.tenant_id)
+        .filter(
+            subscription_id=position.subscription_id,
+            symbol=position.symbol,
+            is_entry=True,
+            settings__isnull=False,
+            status__in=[Intent.Status.FILLED, Intent.Status.PARTIAL],
+        )
+        .order_by("-pk")
+        .select_related("settings")
+        .first()
+    )
+    return None if intent is None else terms_of(settings_of_intent(intent), LeaderStops())
+
+
+def _in_force(signal: Signal, *, long: bool) -> LeaderStops:
+    """Of the leader's position on this side: the nearest stop loss, the targets by distance.
+
+    Shares are of the leader's quantities; a target without one takes the rest.
+    """
+    leader_id = getattr(getattr(signal.source, "leader", None), "pk", None)
+    if leader_id is None:
+        targets = () if signal.take_profit is None else ((signal.take_profit, ONE),)
+        return LeaderStops(signal.stop_loss, targets)
+    rows = [
+        row
+        for row in LeaderStop.objects.for_tenant(signal.tenant_id).filter(
+            leader_id=leader_id, symbol=signal.symbol
+        )
+        if row.position_side in ("net", "long" if long else "short")
+    ]
+    losses = [row.stop_loss for row in rows if row.stop_loss is not None]
+    nearest = (max if long else min)(losses) if losses else None
+    return LeaderStops(nearest, _targets(rows, long=long))
+
+
+def _targets(rows: Sequence[LeaderStop], *, long: bool) -> tuple[tuple[Decimal, Decimal], ...]:
+    by_price: dict[Decimal, Decimal | None] = {}
+    for row in rows:
+        if row.take_profit is None:
+            continue
+        before = by_price.get(row.take_profit, ZERO)
+        if row.quantity is None or before is None:
+            by_price[row.take_profit] = None
+        else:
+            by_price[row.take_profit] = before + row.quantity
+    if not by_price:
+        return ()
+    known = sum((quantity for quantity in by_price.values() if quantity is not None), ZERO)
+    if not known or None in by_price.values():
+        # One of them closes whatever is left: equal parts.
+        part = ONE / len(by_price)
+        return tuple((price, part) for price in sorted(by_price, reverse=not long))
+    held = max(
+        (row.quantity for row in rows if row.stop_loss is not None and row.quantity is not None),
+        default=known,
+    )
+    whole_position = max(held, known)
+    return tuple(
+        (price, (by_price[price] or ZERO) / whole_position)
+        for price in sorted(by_price, reverse=not long)
+    )

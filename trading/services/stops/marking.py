@@ -1,0 +1,127 @@
+"""What a change of a position means for its stops: they are due, on the terms of its entry."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from customers.domain.ids import new_id
+from customers.wakeup import wake_on_commit
+from strategies.domain.settings import SPECS, CopySettings
+from strategies.domain.settings.reading import read_value
+from trading.domain.stops.terms import (
+    LeaderStops,
+    StopTerms,
+    leader_stops,
+    terms_from_json,
+    terms_of,
+    terms_to_json,
+    with_leader,
+)
+from trading.models import CopiedPosition, Intent, PositionStops
+
+_SETTINGS = (
+    "stops_mode",
+    "stop_loss_percent",
+    "take_profit_percent",
+    "take_profit_targets",
+    "trailing_percent",
+    "break_even_after_target",
+    "on_stops_change",
+    "direction",
+)
+
+
+def stops_mark(
+    *,
+    tenant_id: str,
+    positions: Collection[CopiedPosition],
+    entered_by: Mapping[str, str],
+    now: datetime,
+) -> None:
+    """The stops of these positions, which changed, are due. In the caller's transaction, which
+    holds the positions. One query for those that have none.
+
+    `entered_by`: by position, the intent of an entry that filled and wants stops.
+    """
+    if not positions:
+        return
+    known = {
+        row.copied_position_id: row
+        for row in PositionStops.objects.for_tenant(tenant_id).filter(
+            copied_position_id__in=[position.pk for position in positions]
+        )
+    }
+    agreed = _agreed(tenant_id, entered_by)
+    due: list[str] = []
+    for position in positions:
+        row = known.get(position.pk)
+        terms = agreed.get(entered_by.get(position.pk, ""))
+        if row is None and terms is None:
+            continue
+        due.append(position.pk)
+        if terms is not None:
+            _agree(row, position, terms, now)
+    rows = PositionStops.objects.for_tenant(tenant_id).filter(copied_position_id__in=due)
+    if due:
+        rows.filter(open_since=None).update(open_since=now)
+        rows.update(due_at=now, tries=0)
+        for start in range(0, len(due), 50):
+            part = due[start : start + 50]
+            wake_on_commit("trading.tasks.stops_keep", position_ids=part, tenant_id=tenant_id)
+
+
+def _agree(
+    row: PositionStops | None, position: CopiedPosition, terms: StopTerms, now: datetime
+) -> None:
+    """Terms of the newest entry; what the leader named before stays until he names others."""
+    if row is None:
+        PositionStops.objects.bulk_create(
+            [
+                PositionStops(
+                    id=new_id(),
+                    tenant_id=position.tenant_id,
+                    copied_position_id=position.pk,
+                    terms=terms_to_json(terms),
+                    opened_at=position.opened_at,
+                    open_since=now,
+                    changed_at=now,
+                )
+            ]
+        )
+        return
+    if row.opened_at == position.opened_at and row.terms and terms.leader.is_empty:
+        terms = with_leader(terms, terms_from_json(row.terms).leader)
+    row.terms, row.opened_at, row.changed_at = terms_to_json(terms), position.opened_at, now
+    row.save(update_fields=["terms", "opened_at", "changed_at"])
+
+
+def _agreed(tenant_id: str, entered_by: Mapping[str, str]) -> dict[str, StopTerms]:
+    """By intent."""
+    if not entered_by:
+        return {}
+    intents = (
+        Intent.objects.for_tenant(tenant_id)
+        .filter(pk__in=set(entered_by.values()), settings__isnull=False)
+        .select_related("settings", "signal")
+    )
+    return {intent.pk: terms_of(settings_of_intent(intent), _leader(intent)) for intent in intents}
+
+
+def settings_of_intent(intent: Intent) -> CopySettings:
+    """The settings that its snapshot holds, as far as stops go by them."""
+    assert intent.settings is not None
+    stored = intent.settings.content.get("settings", {})
+    values = {
+        name: read_value(SPECS[name], stored[name])
+        for name in _SETTINGS
+        if stored.get(name) is not None
+    }
+    return CopySettings(**values)
+
+
+def _leader(intent: Intent) -> LeaderStops:
+    signal = intent.signal
+    if signal is None or signal.symbol != intent.symbol:
+        return LeaderStops()
+    return leader_stops(signal.stop_loss, signal.take_profit, signal.targets)

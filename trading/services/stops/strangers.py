@@ -1,0 +1,137 @@
+"""Fills without a name of ours: a stop order's, when its order is not known here yet.
+
+Venues do not say of an execution that it came of a stop. Before such a fill is called somebody
+else's, every stop of ours that may have gone off is looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from trading.domain.stops.states import LIVE_STATES, StopState, StopTrigger
+from trading.models import Order, StopOrder
+from trading.services.stops.checking import stops_look_up
+from trading.services.stops.learning import StopUpdate, stop_updates_apply
+from venues.domain.types import FillSnapshot, OrderSnapshot, StopSnapshot
+
+_MAY_HAVE_GONE_OFF = [
+    str(state)
+    for state in (StopState.SENDING, StopState.UNKNOWN, StopState.WAITING, StopState.NOT_PLACED)
+]
+
+
+def strangers_explained(*, tenant_id: str, account_id: str, fills: Sequence[FillSnapshot]) -> bool:
+    """Whether it is certain that none of these is of a stop that is not known to have gone off.
+
+    Asks the venue, so not in a transaction. In the tenant's scope.
+    """
+    nameless = {
+        (fill.symbol, fill.side): fill.venue_order_id for fill in fills if not fill.client_order_id
+    }
+    if not nameless:
+        return True
+    mine = StopOrder.objects.for_tenant(tenant_id).filter(
+        account_id=account_id, state__in=_MAY_HAVE_GONE_OFF
+    )
+    ids = [
+        pk for pk, symbol, side in mine.values_list("pk", "symbol", "side")
+        if (symbol, side) in nameless
+    ]  # fmt: skip
+    if not ids:
+        return True
+    asked_at = timezone.now()
+    rows = StopOrder.objects.for_tenant(tenant_id).filter(pk__in=ids)
+    rows.update(check_at=asked_at)
+    stops_look_up(tenant_id=tenant_id, stop_ids=ids)
+    left = rows.filter(state__in=_MAY_HAVE_GONE_OFF)
+    return all(at is not None and at >= asked_at for at in left.values_list("seen_at", flat=True))
+
+
+def stop_orders_adopt(*, tenant_id: str, told: Iterable[OrderSnapshot]) -> int:
+    """Orders that carry the name of a stop of ours become ours; returns how many did.
+
+    `told`: what a stream tells of orders that nobody here knows. In the tenant's scope.
+    """
+    by_id = {order.client_order_id: order for order in told if order.client_order_id}
+    if not by_id:
+        return 0
+    stops = StopOrder.objects.for_tenant(tenant_id).filter(pk__in=list(by_id))
+    now = timezone.now()
+    updates = [
+        StopUpdate(stop.pk, StopTrigger.GO_OFF, shown=_went_off(stop, by_id[stop.pk]), check_at=now)
+        for stop in stops
+        if by_id[stop.pk].symbol == stop.symbol and by_id[stop.pk].side in (None, stop.side)
+    ]
+    stop_updates_apply(tenant_id=tenant_id, updates=updates)
+    return len(updates)
+
+
+def _went_off(stop: StopOrder, order: OrderSnapshot) -> StopSnapshot:
+    """By which of its prices is looked up: the order does not say."""
+    return StopSnapshot(
+        venue_stop_id=stop.venue_stop_id,
+        client_stop_id=stop.pk,
+        symbol=stop.symbol,
+        state="effective",
+        side=order.side,
+        position_side=order.position_side,
+        quantity=order.quantity,
+        stop_loss_trigger=stop.stop_loss,
+        take_profit_trigger=stop.take_profit,
+        reduce_only=True,
+        updated_at_ms=order.updated_at_ms,
+        venue_order_id=order.venue_order_id,
+        actual_quantity=order.quantity,
+    )
+
+
+def orders_by_venue_id(
+    tenant_id: str, account_id: str, fills: Iterable[FillSnapshot]
+) -> dict[str, str]:
+    """Our orders by the venue's ids, of fills that carry no name. One query."""
+    ids = {fill.venue_order_id for fill in fills if not fill.client_order_id}
+    if not ids:
+        return {}
+    rows = Order.objects.for_tenant(tenant_id).filter(
+        account_id=account_id, placed_by_venue=True, venue_order_id__in=ids
+    )
+    return dict(rows.values_list("venue_order_id", "pk"))
+
+
+def stops_listed(
+    *, tenant_id: str, listings: Mapping[str, tuple[datetime, Sequence[StopSnapshot]]]
+) -> set[str]:
+    """Which of the stops that venues list as waiting are ours, by their ids. One query.
+
+    `listings` by account, with the time before which they were asked for. What waits there and
+    not here, or the other way round, is looked up now. In the tenant's scope.
+    """
+    named = {
+        stop.client_stop_id: account_id
+        for account_id, (_, stops) in listings.items()
+        for stop in stops
+        if stop.client_stop_id
+    }
+    rows = StopOrder.objects.for_tenant(tenant_id).filter(
+        Q(pk__in=list(named)) | Q(account_id__in=list(listings), state=StopState.WAITING)
+    )
+    ours, doubted = set(), []
+    for pk, account_id, state, changed_at in rows.values_list(
+        "pk", "account_id", "state", Coalesce("finished_at", "created_at")
+    ):
+        is_listed = named.get(pk) == account_id
+        if is_listed:
+            ours.add(pk)
+        asked_at = listings[account_id][0] if account_id in listings else changed_at
+        if is_listed != (state in LIVE_STATES) and changed_at < asked_at:
+            doubted.append(pk)
+    if doubted:
+        StopOrder.objects.for_tenant(tenant_id).filter(pk__in=doubted).update(
+            check_at=timezone.now()
+        )
+    return ours
