@@ -142,19 +142,19 @@ def _compare_orders(orders: Sequence[BookedOrder], ledger: Sequence[Row]) -> tup
     return differences, duplicates
 
 
-def _size(order: BookedOrder, row: Row) -> Decimal:
+def _is_shrunk(order: BookedOrder, row: Row) -> bool:
     """What closes a position is shrunk by the exchange to what is there."""
-    shrunk = row.get("reduceOnly") == "true" and Decimal(row["sz"]) < order.quantity
-    return Decimal(row["sz"]) if shrunk else order.quantity
+    return row.get("reduceOnly") == "true" and Decimal(row["sz"]) < order.quantity
 
 
 def _compare_order(order: BookedOrder, row: Row) -> list[str]:
+    shrunk = _is_shrunk(order, row)
     pairs = {
         "account": (order.api_key, row["apiKey"]),
         "instrument": (inst_id(order.symbol), row["instId"]),
         "side": (order.side, row["side"]),
         "venue id": (order.venue_order_id, row["ordId"]),
-        "size": (_size(order, row), Decimal(row["sz"])),
+        "size": (Decimal(row["sz"]) if shrunk else order.quantity, Decimal(row["sz"])),
         "filled": (order.filled, Decimal(row["accFillSz"] or 0)),
     }
     differences = [
@@ -162,7 +162,8 @@ def _compare_order(order: BookedOrder, row: Row) -> list[str]:
         for name, (mine, theirs) in pairs.items()
         if mine != theirs
     ]
-    if row["state"] not in _LEDGER_STATES.get(order.state, set()):
+    state = "filled" if shrunk and order.state == "cancelled" and order.filled else order.state
+    if row["state"] not in _LEDGER_STATES.get(state, set()):
         differences.append(f"order {order.id}: {order.state} here, {row['state']} on the exchange")
     return differences
 

@@ -14,8 +14,9 @@ from customers.tenancy import tenant_scope
 from tests.factories import SourceFactory, StrategyFactory, SubscriptionFactory
 from tests.paper.client import PaperClient
 from tests.trading.stops.guarded import BTC, GuardedWorld
-from tests.trading.world import World
-from trading.models import CopiedPosition, Fill, Finding, Intent, Order, Trade
+from tests.trading.world import World, other_copy
+from trading import tasks
+from trading.models import CopiedPosition, Fill, Finding, Intent, Order, StopOrder, Trade
 from trading.services.stops.exits import exit_of_stop, position_exit
 from trading.services.stops.watching import stops_hurry
 from venues import markets
@@ -86,6 +87,43 @@ def test_it_is_nobodys_manual_close(guarded: GuardedWorld, first: str) -> None:
         assert {fill.attribution for fill in Fill.objects.all()} == {"copy"}
         assert not Finding.objects.exists()
         assert CopiedPosition.objects.get().target == 0
+
+
+@pytest.mark.parametrize("first", ["stop", "close"])
+def test_of_a_stop_and_a_close_at_once_the_second_took_the_other_copys(
+    guarded: GuardedWorld, first: str
+) -> None:
+    """Both left for the exchange before either was heard of: it holds nothing now, nor do copies."""
+    follower = guarded.follower()
+    world = guarded.world
+    other, sibling = other_copy(world, follower)
+    guarded.run(world.entry(stop_loss=D(58000)))
+    other.run(other.entry(size="0.04"))
+    guarded.price("57990")
+    drop = {"endpoint": "trade/order", "method": "POST", "count": 1}
+    world.paper.control.add_fault("drop", booked=True, **drop)
+    world.fan_out(world.signal("close", side=""))
+    (close,) = world.orders(is_entry=False)
+    assert close.state == "unknown"
+
+    if first == "stop":
+        (stop,) = guarded.rows()
+        with tenant_scope(world.tenant.pk):
+            StopOrder.objects.update(check_at=timezone.now())
+            tasks.stops_check(stop_ids=[stop.pk], tenant_id=world.tenant.pk)
+            Order.objects.filter(pk=stop.pk).update(check_at=timezone.now())
+            tasks.orders_check(order_ids=[stop.pk], tenant_id=world.tenant.pk)
+        assert guarded.position(follower).filled == 0
+        assert world.orders(pk=close.pk)[0].state == "unknown"
+    guarded.until(lambda: not any(o.state == "unknown" for o in world.orders()), "it is found")
+    guarded.until(holds(guarded, follower, "0"), "the stop's fills are booked")
+
+    assert guarded.position(follower).target == 0
+    assert (guarded.position(sibling).filled, guarded.position(sibling).target) == (0, 0)
+    (closed,) = world.orders(pk=close.pk)
+    assert (closed.state, closed.quantity, closed.filled_quantity) == ("cancelled", 10, 4)
+    with tenant_scope(world.tenant.pk):
+        assert Trade.objects.filter(subscription_id=sibling.pk).count() == 1
 
 
 def test_a_manual_close_beside_a_waiting_stop_is_still_called_one(guarded: GuardedWorld) -> None:

@@ -13,7 +13,13 @@ from customers.failpoints import failpoint
 from trading.domain.order_states import InvalidTransitionError
 from trading.models import CopiedPosition, Fill, Order
 from trading.services.order_updates.one_order import apply_update
-from trading.services.order_updates.work import OrderUpdate, TradeKey, Work
+from trading.services.order_updates.work import (
+    HoldingKey,
+    OrderUpdate,
+    SiblingsNeeded,
+    TradeKey,
+    Work,
+)
 from trading.services.order_updates.writing import store
 from venues.domain.types import Instrument
 
@@ -49,13 +55,29 @@ def order_updates_apply(
             order_updates_apply(tenant_id=tenant_id, updates=[update], instruments=instruments)
 
 
-@transaction.atomic
 def _apply_all(
     tenant_id: str,
     updates: Sequence[OrderUpdate],
     instruments: dict[str, dict[str, Instrument]],
 ) -> None:
-    work = _load(tenant_id, updates, instruments)
+    shared: set[HoldingKey] = set()
+    while True:
+        try:
+            return _apply_once(tenant_id, updates, instruments, shared)
+        except SiblingsNeeded as needed:
+            if needed.key in shared:
+                raise
+            shared.add(needed.key)
+
+
+@transaction.atomic
+def _apply_once(
+    tenant_id: str,
+    updates: Sequence[OrderUpdate],
+    instruments: dict[str, dict[str, Instrument]],
+    shared: set[HoldingKey],
+) -> None:
+    work = _load(tenant_id, updates, instruments, shared)
     for update in updates:
         order = work.orders.get(update.order_id)
         if order is None:
@@ -73,6 +95,7 @@ def _load(
     tenant_id: str,
     updates: Sequence[OrderUpdate],
     instruments: dict[str, dict[str, Instrument]],
+    shared: set[HoldingKey],
 ) -> Work:
     ids = sorted({update.order_id for update in updates})
     # Positions before orders, as planning locks them.
@@ -82,12 +105,7 @@ def _load(
         .exclude(subscription_id="")
         .values_list("subscription_id", "symbol")
     )
-    of_stops = set(
-        Order.objects.for_tenant(tenant_id)
-        .filter(pk__in=ids, placed_by_venue=True)
-        .values_list("account_id", "symbol")
-    )
-    pairs |= _siblings(tenant_id, of_stops)
+    pairs |= _siblings(tenant_id, shared)
     positions = _locked_positions(tenant_id, pairs)
     rows = (
         Order.objects.for_tenant(tenant_id)
@@ -113,26 +131,27 @@ def _load(
             else:
                 known.add(tuple(key))
     work = Work(timezone.now(), instruments, orders, positions, known, strays)
+    work.siblings = {key: [] for key in shared}
     for row in positions.values():
-        if (row.account_id, row.symbol) in of_stops:
-            work.siblings.setdefault((row.account_id, row.symbol), []).append(row)
+        if (row.account_id, row.symbol) in shared:
+            work.siblings[row.account_id, row.symbol].append(row)
     return work
 
 
-def _siblings(tenant_id: str, of_stops: set[tuple[str, str]]) -> set[tuple[str, str]]:
+def _siblings(tenant_id: str, shared: set[HoldingKey]) -> set[tuple[str, str]]:
     """All copies of these accounts in these symbols: (subscription, symbol)."""
-    if not of_stops:
+    if not shared:
         return set()
     rows = CopiedPosition.objects.for_tenant(tenant_id).filter(
-        account_id__in={account_id for account_id, _ in of_stops},
-        symbol__in={symbol for _, symbol in of_stops},
+        account_id__in={account_id for account_id, _ in shared},
+        symbol__in={symbol for _, symbol in shared},
     )
     return {
         (subscription_id, symbol)
         for account_id, subscription_id, symbol in rows.values_list(
             "account_id", "subscription_id", "symbol"
         )
-        if (account_id, symbol) in of_stops
+        if (account_id, symbol) in shared
     }
 
 

@@ -62,7 +62,7 @@ def take_fill(work: Work, order: Order, fill: FillSnapshot) -> None:
         if order.wants_stops:
             work.entered_by[position.pk] = order.intent_id
         instrument = work.instruments[order.account.venue][order.symbol]
-        if order.placed_by_venue:
+        if not order.is_entry:
             fill = _hand_over(work, order, position, fill, instrument, at)
         if fill.quantity:
             _move_holding(work, position, fill, instrument, at)
@@ -76,11 +76,13 @@ def _hand_over(
     instrument: Instrument,
     at: datetime,
 ) -> FillSnapshot:
-    """What of it is the copy's own. A stop that went off after its copy had been closed, and before
-    it could be cancelled, closed what the account's other copies held: so that is theirs."""
+    """What of it is the copy's own. Of a stop that goes off and a close that is on its way, the
+    second closes what the account's other copies hold, whichever we hear of first: it is theirs."""
     sign = 1 if fill.side == "buy" else -1
     own = min(max(-sign * position.filled, Decimal(0)), fill.quantity)
     rest = fill.quantity - own
+    if not rest:
+        return fill
     for other in work.siblings_of(order):
         taken = min(max(-sign * other.filled, Decimal(0)), rest)
         if taken:

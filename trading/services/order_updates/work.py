@@ -14,6 +14,16 @@ from venues.domain.types import FillSnapshot, Instrument, OrderSnapshot
 
 TradeKey = tuple[str, str, str]
 """Account, symbol, and the venue's trade id."""
+HoldingKey = tuple[str, str]
+"""Account and symbol: what the venue holds as one, and the account's copies share."""
+
+
+class SiblingsNeeded(Exception):  # noqa: N818  (no error: the work begins again with more rows)
+    """An exit closed more than its copy held, so the account's other copies are to be locked."""
+
+    def __init__(self, key: HoldingKey) -> None:
+        super().__init__(key)
+        self.key = key
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +69,8 @@ class Work:
     """By position: the intent of an entry that filled and wants stops."""
     events: list[dict[str, Any]] = field(default_factory=list)
     fills: list[dict[str, Any]] = field(default_factory=list)
-    siblings: dict[tuple[str, str], list[CopiedPosition]] = field(default_factory=dict)
-    """By account and symbol: its copies, where a stop of one may have closed another's."""
+    siblings: dict[HoldingKey, list[CopiedPosition]] = field(default_factory=dict)
+    """The copies of accounts where an exit of one has closed another's."""
     found_strays: list[str] = field(default_factory=list)
     """Stored without an order, and now written as one's."""
     trades: list[Trade] = field(default_factory=list)
@@ -68,6 +78,8 @@ class Work:
     filled_accounts: set[str] = field(default_factory=set)
 
     def siblings_of(self, order: Order) -> list[CopiedPosition]:
-        """The account's other copies in the order's symbol."""
-        found = self.siblings.get((order.account_id, order.symbol), [])
-        return [row for row in found if row.subscription_id != order.subscription_id]
+        """The account's other copies in the order's symbol. Raises SiblingsNeeded."""
+        key = (order.account_id, order.symbol)
+        if key not in self.siblings:
+            raise SiblingsNeeded(key)
+        return [row for row in self.siblings[key] if row.subscription_id != order.subscription_id]
