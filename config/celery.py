@@ -19,7 +19,7 @@ from celery.signals import (
 from django.core.exceptions import ImproperlyConfigured
 from django.db import close_old_connections, connections
 
-from config import broker
+from config import broker, pool_upkeep
 from customers import wakeup
 from customers.draining import drain_begin
 
@@ -37,6 +37,7 @@ app = Celery("tandem")
 # For every thread, also when the settings' module was not known yet: otherwise wake-ups, which go
 # out from a thread, would look for a RabbitMQ on this machine.
 app.set_default()
+pool_upkeep.install(app)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -10,7 +10,7 @@ from django.db import connection
 from config.celery import app as celery_app
 from config.settings.paths import LONGEST_SOCKET_PATH_BYTES, socket_path
 from customers.models import Tenant
-from tests.processes.live import database_url
+from tests.processes.live import database_url, wait_for
 
 
 def test_the_runs_valkey_is_real_and_empty(valkey):
@@ -49,8 +49,14 @@ def test_a_deep_state_directory_still_gets_a_short_socket_path(tmp_path: Path):
 @pytest.mark.django_db(transaction=True)
 def test_a_live_worker_answers_on_the_runs_broker_and_drains_on_sigterm(live, valkey):
     worker = live.worker("signals,orders")
-    (answer,) = celery_app.control.ping(timeout=5, limit=1)
-    assert list(answer.values()) == [{"ok": "pong"}]
+    answers: list[dict[str, object]] = []
+
+    def is_answered() -> bool:
+        answers.extend(celery_app.control.ping(timeout=2, limit=1))
+        return bool(answers)
+
+    wait_for(is_answered, seconds=60, what="it answers")
+    assert list(answers[0].values()) == [{"ok": "pong"}]
     assert worker.stop() == 0
 
 

@@ -93,7 +93,7 @@ def test_it_is_nobodys_manual_close(guarded: GuardedWorld, first: str) -> None:
 def test_of_a_stop_and_a_close_at_once_the_second_took_the_other_copys(
     guarded: GuardedWorld, first: str
 ) -> None:
-    """Both left for the exchange before either was heard of: it holds nothing now, nor do copies."""
+    """Both left before either was heard of: the exchange holds nothing now, nor do the copies."""
     follower = guarded.follower()
     world = guarded.world
     other, sibling = other_copy(world, follower)
