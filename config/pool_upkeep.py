@@ -33,7 +33,7 @@ class PoolUpkeep(StartStopStep):
         self._repeated: Any = None
 
     def start(self, parent: Any) -> None:
-        pool = getattr(parent.pool, "_pool", None)
+        pool: Any = getattr(parent.pool, "_pool", None)
         if not hasattr(pool, "maintain_pool"):
             return  # no processes of its own
         pool_tidy(pool)

@@ -1,13 +1,11 @@
 """A real streamer hears a leader that trades by the exchange's SDK, whatever happens to its lines.
 
 Nobody plans or sends here: looked at are the signals, each a step from the leader's position
-before to the one after.
+before to the one after. Storms: tests/storm.
 """
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -22,7 +20,6 @@ from tests.signals_app.leaders.conftest import (
     MakeLeader,
     make_leader,  # noqa: F401  (a fixture)
 )
-from tests.storm.weather import TROUBLES, strike
 from venues import runtime
 
 BTC = "BTC/USDT:USDT"
@@ -90,38 +87,6 @@ def test_a_market_order_is_a_signal_at_once(leader: LeaderWorld, live: LiveProce
     trade = leader.trades()[0]
     assert trade.signal_id == signal.pk
     assert signal.emitted_at == trade.filled_at
-
-
-@pytest.mark.slow
-def test_nothing_is_missed_or_doubled_whatever_happens_to_the_lines(
-    leader: LeaderWorld, live: LiveProcesses
-) -> None:
-    """Cut, frozen, refused at login and closed for upgrades while the leader trades on."""
-    control, account = leader.paper.control, leader.keys.api_key
-    chance = random.Random(20261121)
-    streamer(live, leader)
-    wait_live(leader)
-    ends = time.monotonic() + 45
-    next_trouble = time.monotonic() + 2
-    count = 0
-    while time.monotonic() < ends:
-        held = at_venue(leader)
-        side = chance.choice(("buy", "sell"))
-        leader.order(side, str(chance.randint(1, 9)))
-        if chance.random() < 0.15 and held:
-            leader.order("sell" if held > 0 else "buy", str(abs(held)))
-        if time.monotonic() > next_trouble:
-            strike(control, TROUBLES[count % len(TROUBLES)], account, chance)
-            count += 1
-            next_trouble = time.monotonic() + chance.uniform(4, 8)
-        time.sleep(chance.uniform(0.02, 0.6))
-    control.clear_faults()
-    assert count >= 5
-    wait_followed(leader, seconds=60)
-    trades = leader.trades()
-    assert len({trade.trade_id for trade in trades}) == len(trades)
-    booked = {row["tradeId"] for row in control.ledger(account)["fills"]}
-    assert {trade.trade_id for trade in trades} == booked
 
 
 @pytest.mark.slow
