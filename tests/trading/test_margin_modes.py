@@ -14,6 +14,7 @@ from strategies.models import Subscription
 from tests.trading.world import World, other_copy
 from trading.models import Intent
 from trading.reason_texts import reason_text
+from trading.services.closing import Selection, positions_close
 
 
 def state(world: World, copy: Subscription, **values: Any) -> None:
@@ -80,6 +81,23 @@ def test_what_is_held_keeps_its_margin_mode_to_its_end(world: World, position_mo
         ("buy", "cross"),
     ]
     assert world.held(copy).margin_mode == "cross"
+
+
+def test_a_close_without_a_signal_is_in_the_positions_margin_mode(world: World) -> None:
+    copy = world.follower()
+    state(world, copy, margin_mode="isolated")
+    world.run(world.entry())
+
+    with tenant_scope(world.tenant.pk):
+        positions_close(
+            tenant_id=world.tenant.pk,
+            selection=Selection(subscription_id=copy.pk),
+            cause=Intent.Cause.RISK,
+            action_id="a",
+        )
+    world.check_until(lambda: world.held(copy).filled == 0, "it is closed")
+
+    assert modes(world, copy) == [("buy", "isolated"), ("sell", "isolated")]
 
 
 @pytest.mark.parametrize("position_mode", ["net", "long_short"])

@@ -60,6 +60,11 @@ class CopiedPosition(TenantModel):
     def __str__(self) -> str:
         return f"{self.filled} {self.symbol}"
 
+    @property
+    def exit_margin_mode(self) -> str:
+        """An exit in another one finds nothing to close."""
+        return self.margin_mode or self.account.margin_mode
+
 
 class Trade(TenantModel):
     """A round trip of a copied position, from flat to flat."""

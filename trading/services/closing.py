@@ -300,7 +300,7 @@ def _order(found: ClosePlan, leg: Leg) -> Order:
         position_side=("short" if leg.direction > 0 else "long") if hedged else "net",
         reduce_only=not spot,
         quantity=leg.quantity,
-        margin_mode="cash" if spot else account.margin_mode,
+        margin_mode="cash" if spot else position.exit_margin_mode,
     )
 
 

@@ -257,6 +257,17 @@ def test_by_the_policy_to_repair_what_the_client_opened_is_exited_and_no_copy_is
         assert {row.attribution for row in exit_order.fills.all()} == {"operator"}
 
 
+def test_a_repair_is_in_the_margin_mode_of_the_position(world: World) -> None:
+    follower = world.follower()
+    ReconciliationPolicyFactory(tenant=world.tenant, subscription=None, policy="repair")
+    reread(world, follower.account_id)
+    hand = Hand(world, follower)
+    hand.order("buy", "4", tdMode="isolated")
+    reread(world, follower.account_id)
+    world.check()
+    assert hand.held() == 0
+
+
 def test_a_repair_leaves_the_client_what_he_held_before(world: World) -> None:
     follower = world.follower()
     hand = Hand(world, follower)

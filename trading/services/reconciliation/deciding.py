@@ -11,7 +11,7 @@ from customers.models import ExchangeAccount, User
 from customers.services.audit import audit_record
 from trading.domain.order_states import LIVE_STATES
 from trading.domain.reconciliation import FindingKind, Policy
-from trading.models import Finding, Order, UnattributedPosition
+from trading.models import Finding, Order, Position, UnattributedPosition
 from trading.services.instruments import instrument_of_order
 from trading.services.repair import repair_exit_write
 from venues.domain.types import Instrument
@@ -148,6 +148,14 @@ def _close(
     return finding
 
 
+def _margin_mode(account: ExchangeAccount, finding: Finding) -> str:
+    """In which the exchange shows the position: an exit in another one finds nothing to close."""
+    shown = Position.objects.for_tenant(finding.tenant_id).filter(
+        account_id=account.pk, symbol=finding.symbol, position_side=finding.position_side
+    )
+    return shown.values_list("margin_mode", flat=True).first() or account.margin_mode
+
+
 def _exit(account: ExchangeAccount, finding: Finding, instrument: Instrument) -> Order:
     row = (
         UnattributedPosition.objects.for_tenant(finding.tenant_id)
@@ -182,7 +190,7 @@ def _exit(account: ExchangeAccount, finding: Finding, instrument: Instrument) ->
             position_side=finding.position_side,
             reduce_only=True,
             quantity=quantity,
-            margin_mode=account.margin_mode,
+            margin_mode=_margin_mode(account, finding),
         ),
         details={"finding": finding.pk},
         now=timezone.now(),
