@@ -43,6 +43,9 @@ TRANSITIONS: dict[tuple[StopState, StopTrigger], StopState] = {
     (_S.SENDING, _T.LOSE): _S.UNKNOWN,
     # It may go off before its acknowledgement is written.
     (_S.SENDING, _T.GO_OFF): _S.TRIGGERED,
+    # Its sender died before it wrote down the answer, and it is gone already.
+    (_S.SENDING, _T.CANCEL): _S.CANCELLED,
+    (_S.SENDING, _T.FAIL): _S.FAILED,
     # looked up
     (_S.UNKNOWN, _T.LOSE): _S.UNKNOWN,
     (_S.UNKNOWN, _T.ACCEPT): _S.WAITING,
@@ -53,6 +56,7 @@ TRANSITIONS: dict[tuple[StopState, StopTrigger], StopState] = {
     (_S.UNKNOWN, _T.FAIL): _S.FAILED,
     # A twin that shows up late: it is real, whatever we had concluded.
     (_S.NOT_PLACED, _T.FIND_ABSENT): _S.NOT_PLACED,
+    (_S.NOT_PLACED, _T.LOSE): _S.NOT_PLACED,
     (_S.NOT_PLACED, _T.ACCEPT): _S.WAITING,
     (_S.NOT_PLACED, _T.GO_OFF): _S.TRIGGERED,
     (_S.NOT_PLACED, _T.CANCEL): _S.CANCELLED,
@@ -71,6 +75,10 @@ TRANSITIONS: dict[tuple[StopState, StopTrigger], StopState] = {
     (_S.TRIGGERED, _T.LOSE): _S.TRIGGERED,
     (_S.TRIGGERED, _T.CANCEL): _S.TRIGGERED,
     (_S.CANCELLED, _T.GO_OFF): _S.TRIGGERED,
+    (_S.CANCELLED, _T.FAIL): _S.FAILED,
+    (_S.REJECTED, _T.GO_OFF): _S.TRIGGERED,
+    (_S.REJECTED, _T.CANCEL): _S.CANCELLED,
+    (_S.REJECTED, _T.FAIL): _S.FAILED,
     # What the venue shows as waiting waits, whatever it had said of it before.
     (_S.CANCELLED, _T.ACCEPT): _S.WAITING,
     (_S.REJECTED, _T.ACCEPT): _S.WAITING,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from customers.failpoints import failpoint
 from trading.domain.reasons import Reason, ReasonCode
-from trading.domain.stops.states import StopTrigger
+from trading.domain.stops.states import StopState, StopTrigger
 from trading.models import PositionStops, StopOrder
 from trading.services.account_health import account_key_failed
 from trading.services.credentials import credentials_of_accounts
@@ -68,6 +68,7 @@ def _send(tenant_id: str, jobs: Sequence[Job]) -> list[str]:
         tenant_id=tenant_id, account_ids=sorted({job.account_id for job in jobs})
     )
     news: list[str] = []
+    refused: dict[str, VenueError] = {}
     able = [job for job in jobs if isinstance(keys.get(job.account_id), Credentials)]
     keyless = [job for job in jobs if job not in able]
     _learn(tenant_id, [_without_key(job) for job in keyless])
@@ -76,12 +77,18 @@ def _send(tenant_id: str, jobs: Sequence[Job]) -> list[str]:
         failpoint("stops.answered")
         _learn(tenant_id, answers)
         news += [answer.job.stop_id for answer in answers]
+        refused |= {
+            answer.job.stop_id: answer.error
+            for answer in answers
+            if answer.error is not None and answer.job.kind == "amend"
+        }
     # What is not proven by the answer alone: cancellations, and what was not answered.
     unclear = StopOrder.objects.for_tenant(tenant_id).filter(
         pk__in=news, check_at__lte=timezone.now()
     )
     ids = list(unclear.values_list("pk", flat=True))
     stops_look_up(tenant_id=tenant_id, stop_ids=ids, wakes=False)
+    _try_amendments_later(tenant_id, refused)
     return news
 
 
@@ -143,9 +150,10 @@ def _learn(tenant_id: str, answers: Sequence[_Answer]) -> None:
             continue
         if placement.reject_kind is RejectKind.PASSED:
             continue
-        _wait_after_refusal(tenant_id, answer.job.stop_id, placement)
+        words = {"code": placement.code, "message": placement.message}
+        refusal = Reason(ReasonCode.VENUE_REJECTED, words)
+        _try_later(tenant_id, answer.job.stop_id, refusal, after_ms=placement.retry_after_ms)
         if placement.reject_kind is RejectKind.CREDENTIALS and placement.code:
-            words = {"code": placement.code, "message": placement.message}
             account_key_failed(
                 tenant_id=tenant_id,
                 account_id=answer.job.account_id,
@@ -163,7 +171,14 @@ def _update_for(answer: _Answer, now: datetime) -> StopUpdate:
         details = {} if error is None else {"code": error.code, "message": error.message}
         passed = error is not None and is_passed_code(error.code)
         reason = passed_reason(error.code, error.message) if error and passed else None
-        return StopUpdate(stop_id, StopTrigger.LOSE, check_at=now, reason=reason, details=details)
+        return StopUpdate(
+            stop_id,
+            StopTrigger.LOSE,
+            check_at=now,
+            reason=reason,
+            is_passed=passed,
+            details=details,
+        )
     return StopUpdate(stop_id, StopTrigger.AMEND, check_at=now + SEEN_AGAIN)
 
 
@@ -185,20 +200,33 @@ def _placed(stop_id: str, placement: Placement, now: datetime) -> StopUpdate:
     return StopUpdate(stop_id, StopTrigger.REJECT, reason=Reason(ReasonCode.VENUE_REJECTED, words))
 
 
-def _wait_after_refusal(tenant_id: str, stop_id: str, placement: Placement) -> None:
-    """The next attempt is another stop order, later with every refusal."""
+def _try_amendments_later(tenant_id: str, refused: Mapping[str, VenueError]) -> None:
+    """Of those that are still there: what is gone is replaced at once."""
+    waiting = StopOrder.objects.for_tenant(tenant_id).filter(
+        pk__in=list(refused), state=StopState.WAITING
+    )
+    for stop_id in waiting.values_list("pk", flat=True):
+        error = refused[stop_id]
+        words = {"code": error.code, "message": error.message}
+        is_clear = error.kind is not VenueErrorKind.UNAVAILABLE
+        code = ReasonCode.VENUE_REJECTED if is_clear else ReasonCode.STOP_NOT_ANSWERED
+        _try_later(tenant_id, stop_id, Reason(code, words))
+
+
+def _try_later(tenant_id: str, stop_id: str, reason: Reason, *, after_ms: int = 0) -> None:
+    """The next attempt, a placement another stop order's, is later with every refusal."""
     row = (
         PositionStops.objects.for_tenant(tenant_id)
         .filter(copied_position__stop_orders__pk=stop_id)
         .first()
     )
-    if row is None:
+    if row is None or row.open_since is None:
         return
     pause = timedelta(seconds=_PAUSES_SECONDS[min(row.tries, len(_PAUSES_SECONDS) - 1)])
-    pause = max(pause, timedelta(milliseconds=placement.retry_after_ms))
+    pause = max(pause, timedelta(milliseconds=after_ms))
     PositionStops.objects.for_tenant(tenant_id).filter(pk=row.pk).update(
         due_at=timezone.now() + pause,
         tries=row.tries + 1,
-        reason_code=ReasonCode.VENUE_REJECTED,
-        reason_params={"code": placement.code, "message": placement.message},
+        reason_code=reason.code,
+        reason_params=reason.params,
     )

@@ -20,7 +20,7 @@ from trading.domain.stops.terms import (
     with_leader,
 )
 from trading.models import CopiedPosition, Intent, PositionStops
-from trading.services.stops.marking import settings_of_intent, stops_mark
+from trading.services.stops.marking import settings_of_intent, stops_mark, terms_set
 
 ZERO, ONE = Decimal(0), Decimal(1)
 CHUNK = 100
@@ -86,7 +86,7 @@ def _follow(signal: Signal, position_ids: Sequence[str], found: dict[str, Leader
             row = PositionStops(tenant_id=tenant_id, copied_position_id=position.pk, changed_at=now)
         elif row.opened_at == position.opened_at and row.terms == terms_to_json(terms):
             continue
-        row.terms, row.opened_at, row.changed_at = terms_to_json(terms), position.opened_at, now
+        terms_set(row, position, terms, now)
         row.save()
         changed.append(position)
     stops_mark(tenant_id=tenant_id, positions=changed, entered_by={}, now=now)

@@ -26,7 +26,7 @@ from trading.domain.stops.states import (
 )
 from trading.models import CopiedPosition, PositionStops, StopEvent, StopOrder
 from trading.services.instruments import instrument_of_order
-from trading.services.stops.exits import exit_of_stop, order_of_stop, position_exit
+from trading.services.stops.exits import Exit, exit_of_stop, order_of_stop, position_exit
 from venues.domain.types import Instrument, StopSnapshot
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,8 @@ class StopUpdate:
     misses: int | None = None
     watch_until: datetime | None = None
     is_passed: bool = False
-    """Refused, because the price is beyond the trigger: what it was to close is closed now."""
+    """The placement, or the amendment, was refused because the price is beyond the trigger: what
+    it was to close is closed now."""
     details: dict[str, Any] = field(default_factory=dict)
 
 
@@ -159,7 +160,7 @@ def _learn(
     must_close = update.is_passed or (after is StopState.FAILED and before is not after)
     closed = None
     if must_close and instrument is not None:
-        closed = position_exit(position, exit_of_stop(stop), instrument, now)
+        closed = position_exit(position, _exit_in_its_place(stop), instrument, now)
     if after in LIVE_STATES:
         stop.finished_at = None
     elif stop.finished_at is None:
@@ -168,8 +169,16 @@ def _learn(
     _record(stop, before, after, update, now)
     moved = (stop.quantity, stop.stop_loss, stop.take_profit, stop.amending) != seen
     # Asked again at once, what was refused would be refused again.
-    refused = update.trigger is StopTrigger.REJECT and closed is None
-    return (after is not before and not refused) or moved
+    refused = update.trigger is StopTrigger.REJECT
+    return (after is not before and not refused) or moved or closed is not None
+
+
+def _exit_in_its_place(stop: StopOrder) -> Exit:
+    """Not by the key of the order that it becomes when it goes off all the same."""
+    if stop.amending is None:
+        return exit_of_stop(stop, part=":instead")
+    # As it was to become; it may be asked for that more than once.
+    return exit_of_stop(stop, Decimal(stop.amending["quantity"]), part=f":moved{stop.version}")
 
 
 def _take_shown(stop: StopOrder, shown: StopSnapshot, now: datetime) -> None:

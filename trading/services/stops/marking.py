@@ -30,6 +30,7 @@ _SETTINGS = (
     "on_stops_change",
     "direction",
 )
+TERMS_FIELDS = ("terms", "opened_at", "done", "target_reached", "best_price", "changed_at")
 
 
 def stops_mark(
@@ -92,8 +93,23 @@ def _agree(
         return
     if row.opened_at == position.opened_at and row.terms and terms.leader.is_empty:
         terms = with_leader(terms, terms_from_json(row.terms).leader)
+    terms_set(row, position, terms, now)
+    row.save(update_fields=TERMS_FIELDS)
+
+
+def terms_set(
+    row: PositionStops, position: CopiedPosition, terms: StopTerms, now: datetime
+) -> None:
+    """The caller saves it. What the position before this one had reached is nothing of this one."""
+    if row.opened_at != position.opened_at:
+        terms_forget(row)
     row.terms, row.opened_at, row.changed_at = terms_to_json(terms), position.opened_at, now
-    row.save(update_fields=["terms", "opened_at", "changed_at"])
+
+
+def terms_forget(row: PositionStops) -> None:
+    """Of a position that is gone. The caller saves it."""
+    row.terms, row.opened_at = {}, None
+    row.done, row.target_reached, row.best_price = [], False, None
 
 
 def _agreed(tenant_id: str, entered_by: Mapping[str, str]) -> dict[str, StopTerms]:

@@ -31,6 +31,7 @@ from trading.services.stops.exits import (
     refused_lately,
     stop_exits_working,
 )
+from trading.services.stops.marking import terms_forget
 from venues.domain.types import Instrument, InstrumentKind, StopRequest
 
 logger = logging.getLogger(__name__)
@@ -42,8 +43,8 @@ IN_FLIGHT = timedelta(seconds=12)
 """What is on its way for longer was left by a process that died: it is looked up."""
 AGAIN = timedelta(seconds=3)
 """When something has to be known or done first, the stops are looked over again by then."""
-OTHER_SIDE = 100_000
-"""Added to the slots of what guarded the side that is not held any more."""
+OTHER_POSITION = 100_000
+"""Added to the slots of what guarded a position that is not held any more."""
 AFTER_REFUSAL = timedelta(seconds=10)
 _STANDING = [str(state) for state in (StopState.SENDING, StopState.UNKNOWN, StopState.WAITING)]
 _LIVE_ORDERS = [str(state) for state in LIVE_ORDER_STATES]
@@ -179,7 +180,7 @@ def _decide(facts: Facts, now: datetime) -> Steps:
         return Steps(waits=True, covers=False)
     closing = "sell" if facts.position.filled > 0 else "buy"
     standing = [
-        _standing(row, is_of_this_side=row.side == closing)
+        _standing(row, guards=row.side == closing and row.opened_at == facts.position.opened_at)
         for row in facts.orders
         if row.state != StopState.TRIGGERED
     ]
@@ -209,7 +210,8 @@ def _close_rests(facts: Facts, now: datetime) -> bool:
         order = Order.objects.for_tenant(row.tenant_id).filter(pk=row.pk).first()
         if order is None or order.state in _LIVE_ORDERS:
             continue
-        rest = row.quantity - order.filled_quantity
+        # As the venue made it: the stop may have been made smaller before we heard of that.
+        rest = order.quantity - order.filled_quantity
         if rest > 0:
             exit_ = exit_of_stop(row, rest, part=":rest")
             made = position_exit(facts.position, exit_, facts.instrument, now)
@@ -219,14 +221,15 @@ def _close_rests(facts: Facts, now: datetime) -> bool:
     return closed
 
 
-def _standing(row: StopOrder, *, is_of_this_side: bool) -> Standing:
-    """What guarded the other side, before the position turned, can become nothing of this one."""
+def _standing(row: StopOrder, *, guards: bool) -> Standing:
+    """What guarded the position before this one can become nothing of this one: it is of the other
+    side, or the venue may have cancelled it with its position."""
     largest = row.quantity
     if row.amending is not None:
         largest = max(largest, Decimal(row.amending["quantity"]))
     return Standing(
         id=row.pk,
-        slot=row.slot if is_of_this_side else OTHER_SIDE + row.slot,
+        slot=row.slot if guards else OTHER_POSITION + row.slot,
         quantity=row.quantity,
         stop_loss=row.stop_loss,
         take_profit=row.take_profit,
@@ -291,7 +294,7 @@ def _new_row(facts: Facts, leg: Leg, now: datetime) -> StopOrder:
         slot=leg.slot,
         side="sell" if long else "buy",
         position_side=("long" if long else "short") if hedged else "net",
-        margin_mode=_margin_mode(position),
+        margin_mode=position.exit_margin_mode,
         quantity=leg.quantity,
         stop_loss=leg.stop_loss,
         take_profit=leg.take_profit,
@@ -301,23 +304,6 @@ def _new_row(facts: Facts, leg: Leg, now: datetime) -> StopOrder:
         check_at=now + IN_FLIGHT,
         created_at=now,
     )
-
-
-def _margin_mode(position: CopiedPosition) -> str:
-    """Of the position that is to be reduced: as its last entry was placed."""
-    found = (
-        Order.objects.for_tenant(position.tenant_id)
-        .filter(
-            subscription_id=position.subscription_id,
-            symbol=position.symbol,
-            is_entry=True,
-            filled_quantity__gt=0,
-        )
-        .order_by("-pk")
-        .values_list("margin_mode", flat=True)
-        .first()
-    )
-    return found or position.account.margin_mode
 
 
 def _job(kind: str, facts: Facts, row: StopOrder, leg: Leg | None = None) -> Job:
@@ -352,10 +338,8 @@ def _note(facts: Facts, steps: Steps, now: datetime) -> None:
         if not stops.reason_code:
             reason = Reason(ReasonCode.STOPS_BEING_SET)
             stops.reason_code, stops.reason_params = reason.code, reason.params
-    if gone or stops.opened_at != facts.position.opened_at:
-        stops.done, stops.target_reached, stops.best_price = [], False, None
     if gone:
-        stops.terms, stops.opened_at = {}, None
+        terms_forget(stops)
     stops.save()
 
 
