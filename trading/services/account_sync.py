@@ -23,6 +23,7 @@ from trading.models import Balance, Position
 from trading.services.account_rows import balance_rows_store, position_rows_store
 from trading.services.credentials import AccountKeys, Key, keys_of_accounts
 from trading.services.equity import equities_note
+from trading.services.giving_way import Courtesy
 from trading.services.key_checks import (
     account_without_key,
     is_in_use,
@@ -132,8 +133,11 @@ def accounts_refresh(
     ]
     read: set[str] = set()
     if asking:
+        courtesy = Courtesy()
+        courtesy.give_way()
         for reports in run_batches(asking, timeout_seconds=TIMEOUT_SECONDS):
             failpoint("accounts.answered")
+            courtesy.give_way()
             read |= _take(tenant_id, reports)
     _count_failures(tenant_id, {account.pk for account in accounts} - read)
     return len(read)

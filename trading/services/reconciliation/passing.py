@@ -19,6 +19,7 @@ from customers.models import ExchangeAccount
 from customers.wakeup import wake_on_commit
 from trading.domain.reconciliation import SideBook, Unattributed, copies_of_side, net_out
 from trading.models import AccountBooks, CopiedPosition, Fill, Order, UnattributedPosition
+from trading.services.giving_way import Courtesy
 from trading.services.instruments import instrument_of_order
 from trading.services.reconciliation.books import books_compare
 from trading.services.reconciliation.cash import cash_compare
@@ -147,9 +148,12 @@ def readings_take(*, tenant_id: str, readings: Sequence[AccountReading]) -> set[
     plain = [reading for reading in readings if known.is_plain(reading)]
     _note_plain(tenant_id, plain)
     agreeing = {reading.account.pk for reading in plain}
+    courtesy = Courtesy()
     for reading in readings:
-        if reading.account.pk not in agreeing and _compare(tenant_id, reading, known):
-            agreeing.add(reading.account.pk)
+        if reading.account.pk not in agreeing:
+            courtesy.give_way()
+            if _compare(tenant_id, reading, known):
+                agreeing.add(reading.account.pk)
     open_orders_compare(tenant_id=tenant_id, readings=readings)
     terms_compare(tenant_id=tenant_id, readings=readings)
     cash_compare(tenant_id=tenant_id, readings=readings)
