@@ -78,6 +78,37 @@ _TEXTS: dict[FindingKind, str] = {
     ),
 }
 
+_NAMES: dict[FindingKind, str] = {
+    FindingKind.MANUAL_CLOSE: gettext_noop("closed by hand"),
+    FindingKind.MANUAL_REDUCTION: gettext_noop("reduced by hand"),
+    FindingKind.MANUAL_OPEN: gettext_noop("opened by hand"),
+    FindingKind.MANUAL_INCREASE: gettext_noop("increased by hand"),
+    FindingKind.LIQUIDATION: gettext_noop("liquidation"),
+    FindingKind.ADL: gettext_noop("auto-deleveraging"),
+    FindingKind.HELD_BEFORE: gettext_noop("held before"),
+    FindingKind.MISSING_FILL: gettext_noop("position without a trade"),
+    FindingKind.POSITION_MODE_CHANGED: gettext_noop("position mode changed"),
+    FindingKind.MARGIN_MODE_CHANGED: gettext_noop("margin mode changed"),
+    FindingKind.LEVERAGE_CHANGED: gettext_noop("leverage changed"),
+    FindingKind.UNKNOWN_ORDER: gettext_noop("unknown order"),
+    FindingKind.TRANSFER_IN: gettext_noop("transfer in"),
+    FindingKind.TRANSFER_OUT: gettext_noop("transfer out"),
+    FindingKind.BALANCE_UNEXPLAINED: gettext_noop("balance without a reason"),
+    FindingKind.DEPOSIT: gettext_noop("deposit"),
+    FindingKind.WITHDRAWAL: gettext_noop("withdrawal"),
+    FindingKind.COINS_MISSING: gettext_noop("coins missing"),
+    FindingKind.STOP_MISSING: gettext_noop("stop order missing"),
+    FindingKind.STOP_EXTRA: gettext_noop("stop order not ours"),
+}
+
+
+def finding_name(kind: str) -> str:
+    """A word or two for lists and titles; a kind without a name here shows itself."""
+    try:
+        return _(_NAMES[FindingKind(kind)])
+    except (ValueError, KeyError):
+        return kind
+
 
 def finding_text(kind: str, params: Mapping[str, object]) -> str:
     """The sentence; a kind without a text here shows itself."""

@@ -10,6 +10,7 @@ FOLLOWERS = 60
 WRONG_PASSPHRASE = 17
 TOO_LITTLE_BALANCE = 43
 SWING_FOLLOWERS = 20
+DESK_FOLLOWERS = 10
 HARBOUR_FOLLOWERS = 4
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
@@ -38,7 +39,7 @@ class DemoStrategy:
     """A strategy and the symbols that its leader trades: (symbol, coins of a first entry).
 
     `account_label`: the leader trades on an account of the exchange with this name and posts
-    nothing; Tandem hears it there.
+    nothing; Tandem hears it there. `by_hand`: there is no leader, the operator sends its signals.
     """
 
     firm: str
@@ -49,6 +50,7 @@ class DemoStrategy:
     max_leverage: Decimal
     every_seconds: float
     account_label: str = ""
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,16 @@ QUIET = DemoStrategy(
     account_label="Leader of Quiet bitcoin",
 )
 STRATEGIES = (MAJORS, SWING, QUIET)
+DESK = DemoStrategy(
+    firm=AURORA.slug,
+    name="Desk calls",
+    source="Trading desk",
+    entries=((SOL, Decimal(60)), (DOGE, Decimal(50_000))),
+    leverage=Decimal(2),
+    max_leverage=Decimal(3),
+    every_seconds=0,
+    by_hand=True,
+)
 
 CLIENT_LOGINS = {
     # email: the customer reference that it may act for; the third one has a broken key
@@ -151,9 +163,17 @@ def _aurora_follower(number: int) -> Follower:
         margin_mode="isolated" if number % 7 == 3 else "cross",
         account_max_leverage=Decimal(20) if number % 6 == 5 else None,
         max_leverage=Decimal(5) if number % 4 == 1 else None,
-        follows=(MAJORS.name, SWING.name) if number < SWING_FOLLOWERS else (MAJORS.name,),
+        follows=_followed_by(number),
         wrong_passphrase=number == WRONG_PASSPHRASE,
     )
+
+
+def _followed_by(number: int) -> tuple[str, ...]:
+    if number < SWING_FOLLOWERS:
+        return (MAJORS.name, SWING.name)
+    if number < SWING_FOLLOWERS + DESK_FOLLOWERS:
+        return (MAJORS.name, DESK.name)
+    return (MAJORS.name,)
 
 
 def _harbour_follower(number: int) -> Follower:

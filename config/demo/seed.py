@@ -13,6 +13,7 @@ from django.db import transaction
 
 from config.demo.cast import (
     AURORA,
+    DESK,
     CLIENT_LOGINS,
     FIRMS,
     LEADER_EQUITY,
@@ -143,7 +144,7 @@ def seed(files: DemoFiles) -> None:
     for firm in FIRMS:
         tenant = _firm(firm, files.password, actor)
         with tenant_scope(tenant.pk):
-            for terms in STRATEGIES:
+            for terms in (*STRATEGIES, DESK):
                 if terms.firm == firm.slug:
                     _strategy(tenant, terms, keys.get(terms.account_label), actor)
             for follower in followers():
@@ -191,6 +192,8 @@ def _strategy(
     tenant: Tenant, terms: DemoStrategy, leader_keys: PaperAccount | None, actor: User
 ) -> None:
     kind = SignalSource.Kind.WEBHOOK if leader_keys is None else SignalSource.Kind.LEADER
+    if terms.by_hand:
+        kind = SignalSource.Kind.MANUAL
     source, is_new = SignalSource.objects.get_or_create(
         tenant=tenant, name=terms.source, defaults={"kind": kind, "venue": VENUE}
     )

@@ -52,7 +52,7 @@ def test_the_cast_is_complete_and_made_once(files):
     seed(files)
     first, leader, password = counts(), files.leader.read_text(), files.password
     assert first["Tenant"] == 2
-    assert first["Strategy"] == 3
+    assert first["Strategy"] == 4
     assert first["ExchangeAccount"] == first["Credential"] == len(followers())
     with system_scope("test"):
         assert Subscription.objects.filter(strategy__name=MAJORS.name).count() == FOLLOWERS

@@ -20,7 +20,7 @@ from customers.domain.roles import Resource, Verb
 from customers.models import ExchangeAccount
 from strategies.models import Subscription
 from trading.domain.reconciliation import FindingKind
-from trading.finding_texts import finding_text
+from trading.finding_texts import finding_name, finding_text
 from trading.models import (
     AccountBill,
     AccountBooks,
@@ -55,7 +55,7 @@ class FindingAdmin(LedgerAdmin[Finding]):
     search_fields = [*_ACCOUNT_SEARCH, "symbol__istartswith", "=kind"]
     date_hierarchy = "first_seen_at"
     fields = [
-        "account", "subscription", "symbol", "position_side", "kind", "text", "params", "policy",
+        "account", "subscription", "symbol", "position_side", "kind_name", "text", "params", "policy",
         "state", "outcome", "note", "first_seen_at", "last_seen_at", "resolved_at",
     ]  # fmt: skip
     readonly_fields = fields
@@ -141,6 +141,10 @@ class FindingAdmin(LedgerAdmin[Finding]):
         if not access_of(request).may(Resource.TRADING, Verb.CHANGE):
             raise PermissionDenied
         return finding
+
+    @display(description=_("finding"))
+    def kind_name(self, finding: Finding) -> str:
+        return finding_name(finding.kind)
 
     @display(description=_("what happened"))
     def text(self, finding: Finding) -> str:

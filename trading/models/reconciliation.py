@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from customers.fields import AmountField
 from customers.models import ExchangeAccount, TenantModel
 from strategies.models import Subscription
+from trading.finding_texts import finding_name
 
 
 class AccountBooks(TenantModel):
@@ -161,4 +162,4 @@ class Finding(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.symbol}".strip()
+        return f"{finding_name(self.kind)} {self.symbol}".strip()
