@@ -13,8 +13,8 @@ from django.db import transaction
 
 from config.demo.cast import (
     AURORA,
-    DESK,
     CLIENT_LOGINS,
+    DESK,
     FIRMS,
     LEADER_EQUITY,
     PARTNER,
