@@ -202,12 +202,18 @@ _LABELS: Mapping[str, tuple[str, str]] = {
     ),
     "limit_follow_percent": (
         gettext_noop("Better than the leader by (%)"),
-        gettext_noop("For limit orders at a better price."),
+        gettext_noop("For limit orders at a better price; 1 to 4 is usual."),
     ),
-    "max_working_orders": (gettext_noop("Most waiting orders"), ""),
+    "max_working_orders": (
+        gettext_noop("Most waiting orders"),
+        gettext_noop("Entries of this copy on the order book; further ones are skipped."),
+    ),
     "limit_timeout_seconds": (
         gettext_noop("Limit order waits (s)"),
-        gettext_noop("Then the rest is bought or sold at market."),
+        gettext_noop(
+            "Then what did not fill is cancelled, or entered at market within the slippage, as "
+            "was chosen above. Empty: a day."
+        ),
     ),
     "slice_count": (gettext_noop("Number of slices"), ""),
     "slice_interval_seconds": (gettext_noop("Time between slices (s)"), ""),
@@ -346,6 +352,9 @@ _EFFECTS: Mapping[Effect, str] = {
     ),
     Effect.STOPS_STAY: gettext_noop(
         "Open positions keep their stops until the next entry in their symbol brings new ones."
+    ),
+    Effect.WAITING_STAY: gettext_noop(
+        "The change acts on new entries. Limit orders that wait already stay as they were placed."
     ),
     Effect.LEVERAGE_SHARED: gettext_noop(
         "The leverage of an open position changes with the next entry in its symbol, for the "

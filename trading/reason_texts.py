@@ -172,6 +172,9 @@ _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.TOO_MANY_ORDERS: gettext_noop(
         "The copy placed %(orders)s orders within a minute; the limit is %(limit)s."
     ),
+    ReasonCode.TOO_MANY_WAITING: gettext_noop(
+        "%(orders)s entries of the copy wait on the order book; the limit is %(limit)s."
+    ),
     ReasonCode.TOO_MANY_POSITIONS: gettext_noop(
         "The copy has %(positions)s open positions; the limit is %(limit)s."
     ),
@@ -289,6 +292,9 @@ _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.PRICE_RAN_AWAY: gettext_noop(
         "The market was worse than %(price)s, the worst price that is allowed, so the rest was "
         "not entered."
+    ),
+    ReasonCode.RESTED_OUT: gettext_noop(
+        "The limit order did not fill within its time, so it was cancelled."
     ),
     ReasonCode.RATE_LIMITED: gettext_noop("The exchange's rate limit was reached."),
     ReasonCode.CLOCK_REFUSED: gettext_noop(

@@ -18,6 +18,7 @@ from signals_app.signals import (
 from strategies.models import Subscription
 from strategies.signals import subscription_changed
 from trading.domain.alerts import AlertCode
+from trading.models import CopiedPosition
 from trading.services.alerts import alert_note, alert_raise, alert_resolve
 from trading.services.cancelling import entries_cancel
 
@@ -35,6 +36,9 @@ def dispatch_on_accept(sender: Any, trading_signal: Signal, **_: Any) -> None:
 def cancel_entries_of_a_resting_copy(sender: Any, subscription: Subscription, **_: Any) -> None:
     """Who pauses or stops a copy does not want what is still waiting on the book to fill."""
     if subscription.status != Subscription.Status.ACTIVE:
+        # Whatever goes on in another order just now does so before this, and is seen.
+        positions = CopiedPosition.objects.for_tenant(subscription.tenant_id)
+        list(positions.filter(subscription=subscription).order_by("pk").select_for_update())
         entries_cancel(
             tenant_id=subscription.tenant_id,
             subscription_ids=[subscription.pk],

@@ -63,6 +63,7 @@ class OrderAdmin(LedgerAdmin[Order]):
                 "fields": [
                     ("symbol", "side", "position_side"),
                     ("order_type", "quantity", "price"),
+                    ("rests_until", "chase_price"),
                     ("leverage", "margin_mode", "reduce_only"),
                     ("filled_quantity", "average_price"),
                 ]

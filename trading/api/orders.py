@@ -55,6 +55,8 @@ class OrderOutput(RowSerializer):
             "order_type",
             "quantity",
             "price",
+            "rests_until",
+            "chase_price",
             "leverage",
             "margin_mode",
             "state",

@@ -54,6 +54,15 @@ class Order(TenantModel):
     order_type = models.CharField(_("order type"), max_length=12)
     quantity = AmountField(_("quantity"))
     price = AmountField(_("price"), null=True, blank=True)
+    rests_until = models.DateTimeField(
+        _("rests until"), null=True, blank=True, help_text=_("What did not fill is cancelled then.")
+    )
+    chase_price = AmountField(
+        _("then at once, up to"),
+        null=True,
+        blank=True,
+        help_text=_("What did not fill is entered then, no worse than this."),
+    )
     leverage = AmountField(_("leverage"), null=True, blank=True)
     margin_mode = models.CharField(_("margin mode"), max_length=12, default="cross")
     state = models.CharField(_("state"), max_length=18, choices=State.choices, default=State.READY)

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from customers.failpoints import failpoint
 from trading.domain.order_doubts import OrderFacts, snapshot_doubt
-from trading.domain.order_states import LIVE_STATES, OrderState, OrderTrigger
+from trading.domain.order_states import OrderState, OrderTrigger
 from trading.domain.reasons import Reason, ReasonCode
 from trading.domain.resolution import (
     Conclusion,
@@ -38,6 +38,7 @@ from trading.services.instruments import (
 )
 from trading.services.order_updates import OrderUpdate, order_updates_apply
 from trading.services.unreadable import unreadable_note
+from trading.services.waiting import is_to_be_cancelled
 from venues.domain.types import (
     Credentials,
     FillSnapshot,
@@ -184,7 +185,7 @@ async def _ask(order: Order, credentials: Credentials | Reason) -> _Look:
     names: _Names = {"symbol": order.symbol, "client_order_id": order.pk, "is_exit": is_exit}
     by_venue = {"venue_order_id": order.venue_order_id} if order.placed_by_venue else {}
     try:
-        if order.cancel_requested_at is not None and order.state in LIVE_STATES:
+        if is_to_be_cancelled(order, timezone.now()):
             await _ask_to_cancel(order, credentials)
         lookup = await gateway.find_order(credentials, **names, **by_venue)
         thorough = False

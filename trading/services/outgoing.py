@@ -37,6 +37,9 @@ class OutgoingOrder:
     leverage: Decimal | None
     margin_mode: str
     expires_at: datetime | None
+    rests_until: datetime | None = None
+    chase_price: Decimal | None = None
+    attempt: int = 1
     cancel_requested: bool = False
     wants_stops: bool = False
 
@@ -65,6 +68,9 @@ def outgoing_of(order: Order) -> OutgoingOrder:
         leverage=order.leverage,
         margin_mode=order.margin_mode,
         expires_at=order.expires_at,
+        rests_until=order.rests_until,
+        chase_price=order.chase_price,
+        attempt=order.attempt,
         cancel_requested=order.cancel_requested_at is not None,
         wants_stops=order.wants_stops,
     )

@@ -19,6 +19,8 @@ class Effect(StrEnum):
     """The new limit counts for what is open, which may be closed by it at once."""
     STOPS_STAY = "stops_stay"
     """They keep their stops until the next entry in their symbol."""
+    WAITING_STAY = "waiting_stay"
+    """Entries that rest on the book go on as they were placed."""
     LEVERAGE_SHARED = "leverage_shared"
     """The next entry changes the leverage of the whole position. Not so its margin mode: that
     stays as long as it is open."""
@@ -39,6 +41,9 @@ _EFFECTS: Mapping[str, Effect] = {
             "trailing_percent", "break_even_after_target",
         ),
         Effect.STOPS_STAY,
+    ),
+    **dict.fromkeys(
+        ("execution", "limit_follow_percent", "limit_timeout_seconds"), Effect.WAITING_STAY
     ),
     **dict.fromkeys(
         ("leverage_mode", "leverage", "max_leverage"), Effect.LEVERAGE_SHARED

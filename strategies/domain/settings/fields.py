@@ -76,7 +76,8 @@ class Execution(StrEnum):
     LIMIT_FOLLOW = "limit_follow"
     """At a price better than the leader's by `limit_follow_percent`."""
     LIMIT_THEN_MARKET = "limit_then_market"
-    """At the leader's price; after `limit_timeout_seconds` the rest goes to market."""
+    """At the leader's price; after `limit_timeout_seconds` the rest is entered at once, within the
+    slippage cap."""
     SLICED = "sliced"
     """In `slice_count` parts, `slice_interval_seconds` apart."""
 
@@ -141,7 +142,8 @@ def _setting(kind: Kind, default: Any, merge: Merge = Merge.NEAREST, **more: Any
 
 
 def _choice(default: StrEnum, **more: Any) -> Any:
-    return _setting(Kind.CHOICE, default, choices=tuple(type(default)), **more)
+    more = {"choices": tuple(type(default))} | more
+    return _setting(Kind.CHOICE, default, **more)
 
 
 def _cap(kind: Kind, low: Decimal = ZERO, high: Decimal | None = None, **more: Any) -> Any:
@@ -236,14 +238,19 @@ class CopySettings:
     )
     break_even_after_target: bool = _setting(Kind.FLAG, False)
     # --- execution
-    execution: Execution = _choice(Execution.MARKET)
+    execution: Execution = _choice(
+        Execution.MARKET, choices=tuple(way for way in Execution if way is not Execution.SLICED)
+    )
     max_entry_slippage_percent: Decimal | None = _cap(Kind.PERCENT, high=HUNDRED)
     """Against the leader's price; unset, 0.5 for BTC and ETH and 1.5 for others."""
     limit_follow_percent: Decimal | None = _setting(
         Kind.PERCENT, None, low=ZERO, above_low=True, high=Decimal(10)
     )
+    """For the limit order at a better price: of the leader's."""
     max_working_orders: int | None = _cap(Kind.COUNT, low=ONE, above_low=False, per_symbol=False)
+    """Entries of the copy that rest on the book at a time."""
     limit_timeout_seconds: int | None = _setting(Kind.SECONDS, None, low=ONE, high=Decimal(86_400))
+    """How long an entry of the copy's own style rests; unset, a day."""
     slice_count: int | None = _setting(Kind.COUNT, None, low=Decimal(2), high=HUNDRED)
     slice_interval_seconds: int | None = _setting(Kind.SECONDS, None, low=ONE, high=Decimal(3_600))
     sliced_above: Decimal | None = _setting(Kind.AMOUNT, None, low=ZERO)
@@ -281,7 +288,6 @@ class CopySettings:
 
 NOT_OFFERED = frozenset(
     {
-        *("execution", "limit_follow_percent", "limit_timeout_seconds", "max_working_orders"),
         *("slice_count", "slice_interval_seconds", "sliced_above"),
         "symbol_map",
         *("existing_positions", "on_margin_topup", "on_leverage_change", "on_transfer_out"),

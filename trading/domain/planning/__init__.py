@@ -20,8 +20,10 @@ from trading.domain.planning.shapes import (
     Leg,
     Plan,
 )
+from trading.domain.planning.styles import AT_MARKET, Style, in_style
 
 __all__ = [
+    "AT_MARKET",
     "CLOSE_LEG",
     "FIRST_EXTRA_LEG",
     "MAIN_LEG",
@@ -32,6 +34,8 @@ __all__ = [
     "Instruction",
     "Leg",
     "Plan",
+    "Style",
+    "in_style",
     "plan_exit",
     "plan_follower",
 ]

@@ -67,8 +67,9 @@ def enter(
     denial = _standing_denial(follower, direction)
     if denial is not None:
         return skip(follower, denial, is_entry=True, target=book.target)
-    assert follower.price is not None  # or the market would be the denial
-    size = _Size(follower, follower.price, missing)
+    price = follower.entry_price
+    assert price is not None  # or the market would be the denial
+    size = _Size(follower, price, missing)
     allowed = _judged(follower, direction, size.asked)
     if isinstance(allowed, Reason):
         return skip(follower, allowed, is_entry=True, target=book.target)
@@ -82,7 +83,7 @@ def enter(
     wave = wave or int(book.is_against(direction))
     numbers = [MAIN_LEG, *range(extra_leg, extra_leg + len(parts) - 1)]
     legs = (
-        Leg(number, True, direction, part, wave=wave)
+        Leg(number, True, direction, part, wave=wave, style=follower.style)
         for number, part in zip(numbers, parts, strict=True)
     )
     return Plan(tuple(legs), wanted)
@@ -94,7 +95,7 @@ class _Size:
     def __init__(self, follower: Follower, price: Decimal, missing: Decimal) -> None:
         self.missing = missing
         settings, self._instrument = follower.settings, follower.instrument
-        is_limit = follower.entry.is_limit
+        is_limit = follower.entry.is_limit or follower.style.price is not None
         self.smallest = smallest_entry(self._instrument, price, settings)
         self._largest = largest_order(self._instrument, price, is_limit=is_limit)
         limit = largest_entry(

@@ -20,6 +20,7 @@ from trading.domain.planning.shapes import (
     skip,
 )
 from trading.domain.planning.sized import entry_size, readable
+from trading.domain.planning.styles import in_style
 from trading.domain.reasons import Reason, ReasonCode
 
 ZERO = Decimal(0)
@@ -29,6 +30,8 @@ def plan_follower(instruction: Instruction, follower: Follower) -> Plan:
     """Decide for one follower. Never raises for a follower's circumstances: they are reasons."""
     if follower.is_reversed:
         instruction = replace(instruction, direction=-instruction.direction)
+    if instruction.action not in ("reduce", "close"):
+        follower = in_style(follower, instruction.direction)
     plan = _plan(instruction, follower)
     return _watched(plan, follower) if follower.settings.monitor_only else plan
 

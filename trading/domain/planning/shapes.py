@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from strategies.domain.settings import CopySettings
 from strategies.domain.sizing import FollowerTerms, LeaderSize, SizeBasis
+from trading.domain.planning.styles import AT_MARKET, Style
 from trading.domain.reasons import Reason
 from trading.domain.risk import Controls, EntryFacts, HeldTerms
 from venues.domain.types import Instrument
@@ -100,6 +101,14 @@ class Follower:
     """What is below the minimum is carried over; not of an order that its leader may cancel."""
     is_reversed: bool = False
     """It trades the other side of the leader's."""
+    chooses_style: bool = False
+    """The signal leaves it to the copy's settings how it is entered."""
+    style: Style = AT_MARKET
+
+    @property
+    def entry_price(self) -> Decimal | None:
+        """What an entry will cost when it fills."""
+        return self.style.price if self.style.rests else self.price
 
     @property
     def settings(self) -> CopySettings:
@@ -142,6 +151,7 @@ class Leg:
     quantity: Decimal
     reason: Reason | None = None
     wave: int = 0
+    style: Style = AT_MARKET
 
     @property
     def is_order(self) -> bool:

@@ -78,12 +78,11 @@ def _by(
     direction: int,
 ) -> Decimal | Reason:
     symbol = {"symbol": follower.instrument.symbol}
-    if follower.price is None:
+    price = follower.entry_price
+    if price is None:
         return Reason(ReasonCode.PRICE_UNKNOWN, symbol)
     try:
-        return rule(
-            instruction.leader, _terms(follower), follower.instrument, follower.price, direction
-        )
+        return rule(instruction.leader, _terms(follower), follower.instrument, price, direction)
     except SizingError as error:
         if follower.entry.settings_doubt is not None:  # sized by defaults: that is why
             return follower.entry.settings_doubt

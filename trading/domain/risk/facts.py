@@ -35,6 +35,8 @@ class CopyFacts:
     """Whether the entry's symbol is one of these."""
     unpriced_symbol: str = ""
     """Something is held in it, and its value cannot be told."""
+    waiting_entries: int | None = None
+    """Entries of this copy that rest on the book, or are on their way there."""
     recent_orders: int | None = None
     """Orders of this copy in the last minute."""
     stops: tuple[datetime, ...] | None = None
@@ -100,6 +102,8 @@ class EntryFacts:
     settings_doubt: Reason | None = None
     """What is stored for them is no value."""
     is_limit: bool = False
+    rests: bool = False
+    """It waits on the book for its price."""
     venue: str = ""
     takes_contracts: bool = True
     """Its account mode at the exchange is not for spot alone."""

@@ -40,6 +40,8 @@ class Fact(StrEnum):
     EXPOSURE = "exposure"
     """What the copy and its account hold and work in all symbols."""
     ORDER_RATE = "order_rate"
+    WAITING = "waiting"
+    """How many entries of the copy rest on the book."""
     STOPS = "stops"
     EQUITY = "equity"
     """The account's value now, at the start of the day and at its peak."""

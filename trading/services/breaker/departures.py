@@ -2,7 +2,8 @@
 
 An entry that the venue takes only in parts is one entry. Parts are told by what no plan can change:
 each is at least half of the venue's largest order, and nothing smaller had to be cut. They are not
-in the signal's count; each sender bounds them by follower.
+in the signal's count; each sender bounds them by follower. An entry that goes on in another order
+is one entry, too: only the end of the order before makes it (trading.services.order_updates).
 
 The dispatcher noted how many followers a signal has; the sender counts its entries in the
 transaction that marks them SENDING, which each order passes once. So it does not matter which
@@ -85,7 +86,8 @@ class Departures:
             if part >= MOST_PARTS:
                 self._doubled(order, part + 1)
                 return True
-            keys.append((*_fanout_of(order), order.subscription_id, str(part)))
+            place = f"{part}:{order.attempt}"
+            keys.append((*_fanout_of(order), order.subscription_id, place))
         if all(self._orders.setdefault(key, order.id) == order.id for key in keys):
             return False
         self._doubled(order, 2)
@@ -110,7 +112,9 @@ class Departures:
 
         Raises FanoutExceededError, which must undo that they leave.
         """
-        leaving = [order for order in orders if order.is_entry and order.signal_id]
+        leaving = [
+            order for order in orders if order.is_entry and order.signal_id and order.attempt == 1
+        ]
         entries = Counter(_fanout_of(order) for order in leaving if not _had_to_be_cut(order))
         for fanout, number in sorted(entries.items()):
             signal_id, strategy_id = fanout

@@ -14,7 +14,13 @@ from django.db.models import Q
 
 from customers.models import Customer, ExchangeAccount
 from signals_app.models import Signal, SignalSource
-from strategies.domain.settings import CopySettings, Layer, TradeDirection, sizing_terms
+from strategies.domain.settings import (
+    CopySettings,
+    Execution,
+    Layer,
+    TradeDirection,
+    sizing_terms,
+)
 from strategies.domain.sizing import LeaderSize, SizeBasis
 from strategies.models import Strategy, Subscription
 from strategies.selectors.settings import own_layers, subscription_content
@@ -357,6 +363,13 @@ def _compared_price(signal: Signal, settings: CopySettings) -> Decimal | None:
     return signal.price
 
 
+def _chooses_style(signal: Signal, settings: CopySettings) -> bool:
+    """Not where the leader's order rests, or is chased: there followers do as it says."""
+    if settings.execution is Execution.MARKET:
+        return False
+    return signal.order_type == Signal.OrderType.MARKET and signal.worst_price is None
+
+
 def follower_facts(
     context: ShardContext,
     row: FollowerRow,
@@ -429,6 +442,7 @@ def follower_facts(
             available=available,
             currency=instrument.quote,
             is_limit=rests or worst is not None,
+            rests=rests,
             venue=row.venue,
             takes_contracts=row.takes_contracts,
             account_doubt=_account_doubt(row),
@@ -444,5 +458,6 @@ def follower_facts(
         ),
         account_closed=row.account_status == ExchangeAccount.Status.CLOSED,
         is_reversed=settings.direction is TradeDirection.REVERSED,
+        chooses_style=_chooses_style(context.signal, settings),
         carries=not (rests and context.signal.source.kind == SignalSource.Kind.LEADER),
     )

@@ -14,7 +14,7 @@ from customers.fields import rounded
 from signals_app.models import Signal
 from strategies.models import Strategy, Subscription
 from trading.domain.following import is_copied
-from trading.domain.planning import Book
+from trading.domain.planning import Book, in_style
 from trading.domain.planning.sized import entry_size
 from trading.domain.risk import Fact, MarketFacts, order_book
 from trading.models import SignalMarket, SignalShard
@@ -172,5 +172,6 @@ def _size(
         return ZERO
     if context.signal.leverage is None:
         instruction = instruction_at(instruction, follower.terms.leverage)
-    size = entry_size(instruction, follower)
+    direction = -instruction.direction if follower.is_reversed else instruction.direction
+    size = entry_size(instruction, in_style(follower, direction))
     return size if isinstance(size, Decimal) else ZERO

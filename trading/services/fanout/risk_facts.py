@@ -31,7 +31,7 @@ from venues.domain.types import Instrument, InstrumentKind
 
 ZERO, ONE = Decimal(0), Decimal(1)
 MINUTE = timedelta(minutes=1)
-_OF_ACCOUNT = frozenset({Fact.EXPOSURE, Fact.ORDER_RATE})
+_OF_ACCOUNT = frozenset({Fact.EXPOSURE, Fact.ORDER_RATE, Fact.WAITING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,8 @@ def risk_facts_of(context: ShardContext, asking: Asking, now: datetime) -> RiskF
         facts[row.id] |= holdings
     for row, orders in _recent_orders(context, asking.get(Fact.ORDER_RATE, ()), now):
         facts[row.id]["recent_orders"] = orders
+    for row, waiting in _waiting_entries(context, asking.get(Fact.WAITING, ())):
+        facts[row.id]["waiting_entries"] = waiting
     for row, stops in _stops(context, asking.get(Fact.STOPS, ()), now):
         facts[row.id]["stops"] = stops
     copies = {subscription_id: CopyFacts(**values) for subscription_id, values in facts.items()}
@@ -277,6 +279,28 @@ def _recent_orders(
         .order_by()
         .values_list("subscription_id")
         .annotate(orders=Count("pk"))
+    )
+    found = dict(rows)
+    yield from ((row, found.get(row.id, 0)) for row in followers)
+
+
+def _waiting_entries(
+    context: ShardContext, followers: Sequence[FollowerRow]
+) -> Iterator[tuple[FollowerRow, int]]:
+    """What the venue takes only in parts is one entry."""
+    if not followers:
+        return
+    rows = (
+        Order.objects.for_tenant(context.shard.tenant_id)
+        .filter(
+            subscription_id__id_in=[row.id for row in followers],
+            is_entry=True,
+            order_type="limit",
+            state__in=[str(state) for state in LIVE_STATES],
+        )
+        .order_by()
+        .values_list("subscription_id")
+        .annotate(entries=Count("signal_id", distinct=True))
     )
     found = dict(rows)
     yield from ((row, found.get(row.id, 0)) for row in followers)

@@ -23,7 +23,7 @@ from customers.services.events import (
 from signals_app.models import Signal
 from strategies.domain.settings import settings_to_json
 from trading.domain.order_states import OrderState
-from trading.domain.planning import Follower, Leg, Plan
+from trading.domain.planning import AT_MARKET, Follower, Leg, Plan, Style
 from trading.domain.stops.terms import asks_for_stops, leader_stops, terms_of
 from trading.models import CopiedPosition, EffectiveSettings, Intent, Order
 from trading.services.cancelling import entries_cancel, lost_entries_give_up
@@ -38,7 +38,7 @@ _SAME_COLUMNS = ("tenant_id", "signal_id", "strategy_id", "symbol")
 _OWN_COLUMNS = tuple(
     field.name
     for field in dataclass_fields(OutgoingOrder)
-    if field.name not in ("venue", "cancel_requested", *_SAME_COLUMNS)
+    if field.name not in ("venue", "attempt", "cancel_requested", *_SAME_COLUMNS)
 )
 
 
@@ -154,10 +154,7 @@ class ChunkWriter:
         spot = follower.instrument.kind is InstrumentKind.SPOT
         hedged = row.position_mode == ExchangeAccount.PositionMode.LONG_SHORT and not spot
         opens_long = (leg.direction > 0) == leg.is_entry
-        order_type = signal.order_type if leg.is_entry else Signal.OrderType.MARKET
-        price = signal.price if order_type == Signal.OrderType.LIMIT else None
-        if leg.is_entry and price is None and signal.worst_price is not None:
-            order_type, price = "ioc", signal.worst_price
+        style = self._style(leg, follower)
         return OutgoingOrder(
             id=new_id(),
             tenant_id=signal.tenant_id,
@@ -174,14 +171,27 @@ class ChunkWriter:
             position_side=("long" if opens_long else "short") if hedged else "net",
             is_entry=leg.is_entry,
             reduce_only=not leg.is_entry and not spot,
-            order_type=order_type,
+            order_type=style.order_type,
             quantity=leg.quantity,
-            price=None if price is None else follower.instrument.price_to_tick(price),
+            price=style.price,
+            rests_until=None if style.rests_for is None else self.now + style.rests_for,
+            chase_price=style.chase_price,
             leverage=follower.terms.leverage if leg.is_entry and not spot else None,
             margin_mode=follower.entry.margin_mode,
             expires_at=follower.entry.enters_until if leg.is_entry else None,
             wants_stops=leg.is_entry and self._wants_stops(row),
         )
+
+    def _style(self, leg: Leg, follower: Follower) -> Style:
+        """As the signal says, or where it leaves it to the follower, as that one chose."""
+        signal, to_tick = self.context.signal, follower.instrument.price_to_tick
+        if not leg.is_entry:
+            return AT_MARKET
+        if signal.order_type == Signal.OrderType.LIMIT and signal.price is not None:
+            return Style("limit", to_tick(signal.price))
+        if signal.worst_price is not None:
+            return Style("ioc", to_tick(signal.worst_price))
+        return leg.style
 
     def _wants_stops(self, row: FollowerRow) -> bool:
         settings = settings_of(self.context, row).effective.settings

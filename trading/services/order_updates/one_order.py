@@ -10,8 +10,10 @@ from trading.domain.order_states import LIVE_STATES, TERMINAL_STATES, OrderState
 from trading.domain.reasons import Reason, ReasonCode
 from trading.domain.resolution import exit_retry_delay, working_delay
 from trading.models import Order
+from trading.services.order_updates.going_on import entry_goes_on
 from trading.services.order_updates.holdings import take_fill, target_moves
 from trading.services.order_updates.work import OrderUpdate, Work
+from trading.services.waiting import is_to_be_cancelled, waiting_entry
 
 CANCEL_DELAY = timedelta(seconds=2)
 """A cancellation is asked for again this soon, however long the order has been on the book."""
@@ -47,6 +49,8 @@ def apply_update(work: Work, order: Order, update: OrderUpdate) -> None:
     if after in TERMINAL_STATES and before not in TERMINAL_STATES:
         order.finished_at = work.now
         work.finished.append(order)
+        if after is OrderState.CANCELLED and update.snapshot is not None:
+            entry_goes_on(work, order)
         _schedule_exit_retry(work, order, update)
     work.changed_orders.add(order.pk)
     _record_steps(work, order, steps, update)
@@ -88,18 +92,25 @@ def _observed(
     )
     told = order.reason_code not in ("", ReasonCode.ORDER_UNREADABLE)
     if progress.state is OrderState.CANCELLED and not told:
-        reason = _cancel_reason(order, snapshot.cancel_source)
+        reason = _cancel_reason(order, snapshot.cancel_source, work.now)
         order.reason_code, order.reason_params = reason.code, reason.params
     done = progress.state in TERMINAL_STATES and not progress.fills_missing
-    delay = working_delay(order.checks)
-    if order.cancel_requested_at is not None:
-        delay = min(delay, CANCEL_DELAY)
-    return progress.steps, None if done else work.now + delay
+    return progress.steps, None if done else _next_look(order, work.now)
 
 
-def _cancel_reason(order: Order, source: str) -> Reason:
+def _next_look(order: Order, now: datetime) -> datetime:
+    """Never after the moment at which it is to leave the book."""
+    look_at = now + working_delay(order.checks)
+    if is_to_be_cancelled(order, now):
+        return min(look_at, now + CANCEL_DELAY)
+    return look_at if order.rests_until is None else min(look_at, order.rests_until)
+
+
+def _cancel_reason(order: Order, source: str, now: datetime) -> Reason:
     if order.withdrawn_for:
         return Reason(ReasonCode.WITHDRAWN)
+    if order.cancel_requested_at is None and waiting_entry(order).has_rested(now):
+        return Reason(ReasonCode.RESTED_OUT)
     if order.order_type == "ioc" and order.price is not None and order.cancel_requested_at is None:
         return Reason(ReasonCode.PRICE_RAN_AWAY, {"price": format(plain(order.price), "f")})
     return Reason(ReasonCode.CANCELLED_BY_VENUE, {"source": source})

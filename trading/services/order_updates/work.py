@@ -75,6 +75,8 @@ class Work:
     """Stored without an order, and now written as one's."""
     trades: list[Trade] = field(default_factory=list)
     finished: list[Order] = field(default_factory=list)
+    following: dict[str, Order] = field(default_factory=dict)
+    """By the entry that has ended: the order in which it goes on."""
     filled_accounts: set[str] = field(default_factory=set)
 
     def siblings_of(self, order: Order) -> list[CopiedPosition]:

@@ -86,6 +86,7 @@ def store(tenant_id: str, work: Work) -> None:
         {order.pk: {name: getattr(order, name) for name in _ORDER_FIELDS} for order in orders},
         _ORDER_FIELDS,
     )
+    Order.objects.bulk_create(work.following.values())
     rows_insert(OrderEvent, work.events)
     for key in work.changed_positions:
         work.positions[key].version += 1
@@ -122,16 +123,18 @@ def _store_intents(work: Work, orders: Sequence[Order]) -> list[Order]:
     changes: dict[str, dict[str, Any]] = {}
     changed = []
     overtaken = _overtaken_attempts(work, orders)
+    before = _filled_before(work, orders)
     for order in orders:
         if order.pk in overtaken:
             continue
         intent = order.intent
-        status = intent_status(order.state, order.filled_quantity)
-        done = order.state in TERMINAL_STATES
+        latest = work.following.get(order.pk, order)
+        status = _status_after(latest, order, before.get(order.intent_id, Decimal(0)))
+        done = latest.state in TERMINAL_STATES
         values = {
             "status": status,
-            "reason_code": order.reason_code,
-            "reason_params": order.reason_params,
+            "reason_code": latest.reason_code,
+            "reason_params": latest.reason_params,
             "finished_at": (intent.finished_at or work.now) if done else None,
         }
         if any(getattr(intent, name) != value for name, value in values.items()):
@@ -143,12 +146,38 @@ def _store_intents(work: Work, orders: Sequence[Order]) -> list[Order]:
     return changed
 
 
+def _status_after(latest: Order, order: Order, before: Decimal) -> str:
+    """Of an intent whose `order` changed; `before`: what its earlier orders filled."""
+    filled = before + order.filled_quantity
+    status = intent_status(latest.state, filled)
+    if before and status not in (Intent.Status.FILLED, Intent.Status.UNKNOWN):
+        return Intent.Status.PARTIAL
+    return status
+
+
+def _filled_before(work: Work, orders: Sequence[Order]) -> dict[str, Decimal]:
+    """By intent: what its earlier orders filled, of entries that went on in another one."""
+    later = {order.intent_id: order for order in orders if order.is_entry and order.attempt > 1}
+    filled: dict[str, Decimal] = defaultdict(Decimal)
+    if later:
+        rows = Order.objects.for_tenant(next(iter(later.values())).tenant_id).filter(
+            intent_id__id_in=list(later)
+        )
+        for intent_id, attempt, quantity in rows.values_list(
+            "intent_id", "attempt", "filled_quantity"
+        ):
+            if attempt < later[intent_id].attempt:
+                filled[intent_id] += quantity
+    return filled
+
+
 def _overtaken_attempts(work: Work, orders: Sequence[Order]) -> set[str]:
-    """Exits that are still watched although a later attempt stands for their intent."""
+    """Exits that are still watched, and entries that went on, although a later attempt stands for
+    their intent."""
     watched = [
         order
         for order in orders
-        if not order.is_entry and order.finished_at and order.finished_at != work.now
+        if order.finished_at and order.finished_at != work.now and _may_have_later(order)
     ]
     if not watched:
         return set()
@@ -160,6 +189,10 @@ def _overtaken_attempts(work: Work, orders: Sequence[Order]) -> set[str]:
     )
     latest = dict(attempts)
     return {order.pk for order in watched if order.attempt < latest[order.intent_id]}
+
+
+def _may_have_later(order: Order) -> bool:
+    return not order.is_entry or order.chase_price is not None
 
 
 def _event_drafts(tenant_id: str, work: Work, orders: Sequence[Order]) -> list[EventDraft]:
@@ -212,6 +245,9 @@ def _event_drafts(tenant_id: str, work: Work, orders: Sequence[Order]) -> list[E
 
 def _wake_what_follows(tenant_id: str, work: Work) -> None:
     """Hints only; sweepers find the same rows."""
+    following = [order.pk for order in work.following.values()]
+    if following:
+        wake_on_commit("trading.tasks.orders_submit", order_ids=following, tenant_id=tenant_id)
     signal_ids = {order.signal_id for order in work.finished if order.signal_id}
     for signal_id in signal_ids:
         wake_on_commit("trading.tasks.signal_settle", signal_id=signal_id, tenant_id=tenant_id)

@@ -1,0 +1,157 @@
+"""How an entry goes out by the copy's settings, and in which order it goes on; each by hand.
+
+Contracts of 0.01 BTC; the leader traded at 50,000 unless a row says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+
+from strategies.domain.settings import CopySettings, Execution, TradeDirection, sizing_terms
+from strategies.domain.sizing import SizingMode
+from tests.trading.plans import BTC, LONG, NOW, SHORT, follower, held, orders, reason, say
+from trading.domain.going_on import NextOrder, WaitingEntry, next_order
+from trading.domain.planning import AT_MARKET, Follower, Style, in_style, plan_follower
+from trading.domain.risk import CopyFacts
+
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+IOC = {"execution": Execution.IOC_LIMIT}
+BETTER = {"execution": Execution.LIMIT_FOLLOW, "limit_follow_percent": D(2)}
+ODD = BETTER | {"limit_follow_percent": D("1.0001")}
+ODD_PRICE = {"leader_price": D("50000.07")}
+THEN = {"execution": Execution.LIMIT_THEN_MARKET, "limit_timeout_seconds": 60}
+
+
+def choosing(settings: dict[str, Any], *, last: object = 50_000, **facts: Any) -> Follower:
+    """A follower whose signal leaves the style to these settings."""
+    values = {"leader_price": D(50_000), **facts}
+    found = follower(settings=CopySettings(**settings), **values)
+    price = None if last is None else D(str(last))
+    return replace(found, chooses_style=True, price=price)
+
+
+@pytest.mark.parametrize(
+    ("settings", "direction", "facts", "style"),
+    [
+        ({}, LONG, {}, AT_MARKET),
+        # BTC may slip by 0.5 % where nothing is stated
+        (IOC, LONG, {}, Style("ioc", D(50_250))),
+        (IOC, SHORT, {}, Style("ioc", D(49_750))),
+        (IOC | {"max_entry_slippage_percent": D("0.0333")}, LONG, {}, Style("ioc", D("50016.6"))),
+        (IOC | {"max_entry_slippage_percent": D("0.0333")}, SHORT, {}, Style("ioc", D("49983.4"))),
+        (IOC, LONG, {"leader_price": None, "last": 40_000}, Style("ioc", D(40_200))),
+        (BETTER, LONG, {}, Style("limit", D(49_000), DAY)),
+        (BETTER, SHORT, {}, Style("limit", D(51_000), DAY)),
+        (BETTER, LONG, {"last": 45_000}, Style("limit", D(49_000), DAY)),
+        (ODD, LONG, {}, Style("limit", D("49499.9"), DAY)),
+        (ODD, SHORT, {}, Style("limit", D("50500.1"), DAY)),
+        (BETTER | {"limit_timeout_seconds": 60}, LONG, {}, Style("limit", D(49_000), MINUTE)),
+        (THEN, LONG, {}, Style("limit", D(50_000), MINUTE, D(50_250))),
+        (THEN, SHORT, {}, Style("limit", D(50_000), MINUTE, D(49_750))),
+        (THEN, LONG, ODD_PRICE, Style("limit", D(50_000), MINUTE, D(50_250))),
+        (THEN, SHORT, ODD_PRICE, Style("limit", D("50000.1"), MINUTE, D("49750.1"))),
+        # without any price there is nothing to be better than; planning says so
+        (BETTER, LONG, {"leader_price": None, "last": None}, AT_MARKET),
+    ],
+)  # fmt: skip
+def test_the_style(
+    settings: dict[str, Any], direction: int, facts: dict[str, Any], style: Style
+) -> None:
+    assert in_style(choosing(settings, **facts), direction).style == style
+
+
+def test_a_price_is_at_least_one_tick() -> None:
+    penny = choosing(BETTER, leader_price=D("0.05"), last="0.05")
+    assert in_style(penny, LONG).style.price == BTC.tick
+
+
+def test_what_the_leader_says_goes_before_the_style() -> None:
+    told = replace(choosing(BETTER), chooses_style=False)
+    assert in_style(told, LONG) == told
+
+
+def test_a_reversed_copy_waits_on_its_own_side() -> None:
+    settings = CopySettings(**BETTER, direction=TradeDirection.REVERSED)
+    found = replace(choosing({}), is_reversed=True)
+    found = replace(found, entry=replace(found.entry, settings=settings))
+    assert orders(plan_follower(say("open", 4), found)) == [(0, "entry", "sell", D(4), 0)]
+    assert in_style(found, SHORT).style.price == 51_000
+
+
+def test_an_order_that_rests_is_sized_and_paid_by_its_own_price() -> None:
+    """980 of margin at leverage 5 are 4,900 of notional: 10 contracts at 49,000, 9.6 at 51,000."""
+    amount = {"sizing_mode": SizingMode.FIXED_AMOUNT, "fixed_amount": D(980)}
+    for direction, contracts in ((LONG, 10), (SHORT, 9)):
+        found = choosing(BETTER | amount, available=D(1100))
+        terms = sizing_terms(found.settings, leverage=D(5), equity=D(10_000))
+        plan = plan_follower(say("open", 4, direction), replace(found, terms=terms))
+        assert [leg.quantity for leg in plan.legs] == [contracts]
+    short = choosing(BETTER | amount, available=D(1029))  # 980 × 1.05 + 4,900 × 0.002 = 1038.8
+    plan = plan_follower(say("open", 4), replace(short, terms=terms))
+    assert reason(plan) == "insufficient_balance"
+
+
+def test_a_price_that_ran_away_stops_what_is_entered_at_once_and_not_what_rests() -> None:
+    away = {"last": 51_000}
+    assert reason(plan_follower(say("open", 4), choosing(IOC, **away))) == "price_deviation"
+    assert orders(plan_follower(say("open", 4), choosing(BETTER, **away)))
+    assert orders(plan_follower(say("open", 4), choosing(THEN, **away)))
+
+
+def test_only_what_rests_is_counted_as_waiting() -> None:
+    full = {"copy": CopyFacts(waiting_entries=1)}
+    limit = {"max_working_orders": 1}
+    assert reason(plan_follower(say("open", 4), choosing(BETTER | limit, **full))) == (
+        "too_many_waiting"
+    )
+    assert orders(plan_follower(say("open", 4), choosing(IOC | limit, **full)))
+
+
+@pytest.mark.parametrize("settings", [IOC, BETTER, THEN])
+def test_exits_are_not_delayed_by_any_style(settings: dict[str, Any]) -> None:
+    found = replace(choosing(settings, last=60_000), book=held(5))
+    plan = plan_follower(say("close"), found)
+    assert orders(plan) == [(0, "exit", "sell", D(5), 0)]
+    turned = plan_follower(say("flip", 3, SHORT), found)
+    assert orders(turned) == [(1, "exit", "sell", D(5), 0), (0, "entry", "sell", D(3), 1)]
+
+
+EARLIER, LATER = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("entry", "following"),
+    [
+        (WaitingEntry(D(10), D(0)), None),
+        (WaitingEntry(D(10), D(0), EARLIER), None),
+        (WaitingEntry(D(10), D(0), EARLIER, D(500)), NextOrder("ioc", D(10), D(500))),
+        (WaitingEntry(D(10), D(0), NOW, D(500)), NextOrder("ioc", D(10), D(500))),
+        (WaitingEntry(D(10), D(4), EARLIER, D(500)), NextOrder("ioc", D(6), D(500))),
+        # cancelled before its time: by hand at the exchange, or by the exchange
+        (WaitingEntry(D(10), D(4), LATER, D(500)), None),
+        (WaitingEntry(D(10), D(4), EARLIER, D(500), is_overtaken=True), None),
+        (WaitingEntry(D(10), D(10), EARLIER, D(500)), None),
+        (WaitingEntry(D(10), D("9.5"), EARLIER, D(500)), None),  # a contract is the smallest
+        (WaitingEntry(D(10), D(9), EARLIER, D(500)), NextOrder("ioc", D(1), D(500))),
+    ],
+)
+def test_in_which_order_an_entry_goes_on(entry: WaitingEntry, following: NextOrder | None) -> None:
+    assert next_order(entry, now=NOW, smallest=D(1)) == following
+
+
+@pytest.mark.parametrize(
+    ("entry", "leaves"),
+    [
+        (WaitingEntry(D(1), D(0)), False),
+        (WaitingEntry(D(1), D(0), LATER), False),
+        (WaitingEntry(D(1), D(0), NOW), True),
+        (WaitingEntry(D(1), D(0), LATER, is_overtaken=True), True),
+    ],
+)
+def test_when_an_entry_is_to_leave_the_book(entry: WaitingEntry, leaves: bool) -> None:
+    assert entry.is_to_leave(NOW) is leaves

@@ -1,0 +1,24 @@
+"""An order's row as the rules of waiting entries see it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from trading.domain.going_on import WaitingEntry
+from trading.domain.order_states import LIVE_STATES
+from trading.models import Order
+
+
+def waiting_entry(order: Order) -> WaitingEntry:
+    return WaitingEntry(
+        quantity=order.quantity,
+        filled=order.filled_quantity,
+        rests_until=order.rests_until,
+        chase_price=order.chase_price,
+        is_overtaken=order.cancel_requested_at is not None,
+    )
+
+
+def is_to_be_cancelled(order: Order, now: datetime) -> bool:
+    """Whether each look at it asks for its cancellation first."""
+    return order.state in LIVE_STATES and waiting_entry(order).is_to_leave(now)
