@@ -12,6 +12,8 @@ from trading.domain.order_states import OrderTrigger
 
 CREATED = "create"
 """The kind of the event that an order begins with."""
+WITHDRAWN, AMENDED = "withdraw", "amend"
+"""Kinds of what a person asked for; they change no state."""
 
 _STEPS: dict[str, str] = {
     CREATED: gettext_noop("Decided and written down"),
@@ -27,6 +29,24 @@ _STEPS: dict[str, str] = {
     OrderTrigger.PARTIAL_FILL: gettext_noop("Partly filled"),
     OrderTrigger.FILL: gettext_noop("Completely filled"),
     OrderTrigger.CANCEL: gettext_noop("Cancelled"),
+    WITHDRAWN: gettext_noop("Cancellation asked for"),
+    AMENDED: gettext_noop("Change asked for"),
+}
+
+_REFUSALS: dict[str, str] = {
+    "not_waiting": gettext_noop("The order does not wait any more, so there is nothing to cancel."),
+    "not_on_the_book": gettext_noop(
+        "Only a limit order that waits on the order book can be changed."
+    ),
+    "changing": gettext_noop("The order is being cancelled or changed already."),
+    "market_unknown": gettext_noop("The market of this order is not known at the moment."),
+    "price_not_positive": gettext_noop("The price must be above 0."),
+    "price_far_off": gettext_noop("The new price may be at most 20 % away from the old one."),
+    "not_larger": gettext_noop("The size can only be made smaller."),
+    "above_lot": gettext_noop("The size is not a multiple of the smallest step of this market."),
+    "already_filled": gettext_noop("More than this size is filled already."),
+    "below_minimum": gettext_noop("What would be left is below the exchange's minimum."),
+    "nothing_changes": gettext_noop("Price and size are as they were."),
 }
 
 _ACTIONS: dict[tuple[bool, str], Any] = {
@@ -41,6 +61,11 @@ def order_step_text(kind: str) -> str:
     """A step of an order's life; a kind without a text here shows itself."""
     text = _STEPS.get(kind)
     return _(text) if text else kind
+
+
+def entry_change_refusal(code: str) -> str:
+    """Why a waiting entry is not cancelled or changed."""
+    return _(_REFUSALS[code])
 
 
 def action_text(*, symbol: str, side: str, is_entry: bool, position_side: str = "") -> str:

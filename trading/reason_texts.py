@@ -296,6 +296,14 @@ _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.RESTED_OUT: gettext_noop(
         "The limit order did not fill within its time, so it was cancelled."
     ),
+    ReasonCode.CANCELLED_BY_CLIENT: gettext_noop("The client cancelled the order."),
+    ReasonCode.CANCELLED_BY_OPERATOR: gettext_noop("Your provider cancelled the order."),
+    ReasonCode.CHANGED_BY_CLIENT: gettext_noop(
+        "The client changed the order, so another one took its place."
+    ),
+    ReasonCode.CHANGED_BY_OPERATOR: gettext_noop(
+        "Your provider changed the order, so another one took its place."
+    ),
     ReasonCode.RATE_LIMITED: gettext_noop("The exchange's rate limit was reached."),
     ReasonCode.CLOCK_REFUSED: gettext_noop(
         "The exchange refused the order for its time stamp; the clocks are compared anew."

@@ -114,6 +114,8 @@ DEEDS = [
     Deed("adopt a finding", action("trading_finding_adopt", "finding"), TRADING_WORK),
     Deed("dismiss a finding", action("trading_finding_dismiss", "finding"), TRADING_WORK),
     Deed("repair a finding", action("trading_finding_repair", "finding"), TRADING_WORK),
+    Deed("cancel an order", action("trading_order_withdraw", "order"), TRADING_WORK),
+    Deed("change an order", action("trading_order_amend", "order"), TRADING_WORK),
     Deed("a policy", add("trading_reconciliationpolicy"), TRADING_WORK),
     Deed("halt the platform", lambda firm: _switch("platform", ""), set()),
     Deed("add a member", add("customers_membership"), {OWNER}),

@@ -18,6 +18,8 @@ def _object_pages(persona: Persona) -> list[str]:
         f"/accounts/{persona.account.pk}/",
         f"/orders/{persona.filled.pk}/",
         f"/orders/{persona.skipped.pk}/",
+        f"/orders/{persona.filled.pk}/cancel/",
+        f"/orders/{persona.filled.pk}/change/",
         f"/copies/{persona.copy.pk}/pause/",
         f"/copies/{persona.copy.pk}/resume/",
         f"/copies/{persona.copy.pk}/stop/",

@@ -15,7 +15,13 @@ import pytest
 from strategies.domain.settings import CopySettings, Execution, TradeDirection, sizing_terms
 from strategies.domain.sizing import SizingMode
 from tests.trading.plans import BTC, LONG, NOW, SHORT, follower, held, orders, reason, say
-from trading.domain.going_on import NextOrder, WaitingEntry, next_order
+from trading.domain.going_on import (
+    NextOrder,
+    Unchangeable,
+    WaitingEntry,
+    amendment_problem,
+    next_order,
+)
 from trading.domain.planning import AT_MARKET, Follower, Style, in_style, plan_follower
 from trading.domain.risk import CopyFacts
 
@@ -121,6 +127,12 @@ def test_exits_are_not_delayed_by_any_style(settings: dict[str, Any]) -> None:
     assert orders(turned) == [(1, "exit", "sell", D(5), 0), (0, "entry", "sell", D(3), 1)]
 
 
+def amended(filled: D, **more: Any) -> WaitingEntry:
+    """Ten contracts that shall be eight, at 490."""
+    values = {"is_withdrawn": True, "amended_price": D(490), "amended_quantity": D(8), **more}
+    return WaitingEntry(D(10), filled, **values)
+
+
 EARLIER, LATER = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
 
 
@@ -138,6 +150,24 @@ EARLIER, LATER = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)
         (WaitingEntry(D(10), D(10), EARLIER, D(500)), None),
         (WaitingEntry(D(10), D("9.5"), EARLIER, D(500)), None),  # a contract is the smallest
         (WaitingEntry(D(10), D(9), EARLIER, D(500)), NextOrder("ioc", D(1), D(500))),
+        # by a person: gone, or at another price and size
+        (WaitingEntry(D(10), D(4), is_withdrawn=True), None),
+        (WaitingEntry(D(10), D(4), EARLIER, D(500), is_withdrawn=True), None),
+        (amended(D(4)), NextOrder("limit", D(4), D(490))),
+        (amended(D(8)), None),
+        (amended(D("7.5")), None),
+        (amended(D(4), is_overtaken=True), None),
+        (amended(D(4), rests_until=LATER), NextOrder("limit", D(4), D(490), LATER)),
+        (
+            amended(D(4), rests_until=LATER, chase_price=D(500)),
+            NextOrder("limit", D(4), D(490), LATER, D(500)),
+        ),
+        # its time came to an end meanwhile
+        (amended(D(4), rests_until=EARLIER), None),
+        (
+            amended(D(4), rests_until=EARLIER, chase_price=D(500)),
+            NextOrder("ioc", D(4), D(500)),
+        ),
     ],
 )
 def test_in_which_order_an_entry_goes_on(entry: WaitingEntry, following: NextOrder | None) -> None:
@@ -151,7 +181,52 @@ def test_in_which_order_an_entry_goes_on(entry: WaitingEntry, following: NextOrd
         (WaitingEntry(D(1), D(0), LATER), False),
         (WaitingEntry(D(1), D(0), NOW), True),
         (WaitingEntry(D(1), D(0), LATER, is_overtaken=True), True),
+        (WaitingEntry(D(1), D(0), LATER, is_withdrawn=True), True),
     ],
 )
 def test_when_an_entry_is_to_leave_the_book(entry: WaitingEntry, leaves: bool) -> None:
     assert entry.is_to_leave(NOW) is leaves
+
+
+@pytest.mark.parametrize(
+    ("price", "quantity", "problem"),
+    [
+        (510, 10, None),
+        (600, 4, None),
+        (400, "3", None),
+        (0, 10, Unchangeable.PRICE_NOT_POSITIVE),
+        (-500, 10, Unchangeable.PRICE_NOT_POSITIVE),
+        ("600.1", 10, Unchangeable.PRICE_FAR_OFF),
+        ("399.9", 10, Unchangeable.PRICE_FAR_OFF),
+        (500, 11, Unchangeable.NOT_LARGER),
+        (500, "9.5", Unchangeable.ABOVE_LOT),
+        (500, 2, Unchangeable.ALREADY_FILLED),
+        (500, 10, Unchangeable.NOTHING_CHANGES),
+        ("500.04", 10, Unchangeable.NOTHING_CHANGES),
+    ],
+)
+def test_what_a_person_may_change(
+    price: object, quantity: object, problem: Unchangeable | None
+) -> None:
+    """Ten contracts at 500, of which two are filled."""
+    found = amendment_problem(
+        WaitingEntry(D(10), D(2)),
+        at=D(500),
+        price=D(str(price)),
+        quantity=D(str(quantity)),
+        instrument=BTC,
+    )
+    assert found == problem
+
+
+def test_what_would_be_left_is_an_order_that_the_exchange_takes() -> None:
+    fives = replace(BTC, min_size=D(5))
+    for quantity, problem in ((7, None), (6, Unchangeable.BELOW_MINIMUM)):
+        found = amendment_problem(
+            WaitingEntry(D(10), D(2)),
+            at=D(500),
+            price=D(500),
+            quantity=D(quantity),
+            instrument=fives,
+        )
+        assert found == problem

@@ -26,6 +26,10 @@ class Order(TenantModel):
         NOT_PLACED = "not_placed", _("not placed")
         EXPIRED = "expired", _("expired before sending")
 
+    class WithdrawnBy(models.TextChoices):
+        CLIENT = "client", _("the client")
+        OPERATOR = "operator", _("an operator")
+
     customer_path = "account__customer_id"
 
     intent = models.ForeignKey(Intent, on_delete=models.PROTECT, related_name="orders")
@@ -95,6 +99,22 @@ class Order(TenantModel):
         max_length=26,
         blank=True,
         help_text="The signal that replaces it, if that is why it is to be cancelled.",
+    )
+    withdrawn_by = models.CharField(
+        _("withdrawn by"),
+        max_length=12,
+        blank=True,
+        choices=WithdrawnBy.choices,
+        help_text=_("Asked to be cancelled, or changed; what it fills until then stays."),
+    )
+    amended_price = AmountField(
+        _("changed to the price"), null=True, blank=True, help_text=_("Of its next order.")
+    )
+    amended_quantity = AmountField(
+        _("changed to the size"),
+        null=True,
+        blank=True,
+        help_text=_("Of the whole entry, with what is filled of it."),
     )
     check_at = models.DateTimeField(
         _("next look-up"), null=True, blank=True, help_text="Null: nothing to look up."

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from customers.models import ExchangeAccount
-from customers.portal_access import ClientRequest, client_page
+from customers.portal_access import ClientRequest, client_address, client_page
+from trading.entry_change_form import EntryAmendForm, amend_initial
+from trading.models import Order
+from trading.portal.copies import PortalText
 from trading.selectors.order_history import (
     OUTCOMES,
     OrderFilter,
+    OrderRow,
     order_attempts,
     order_page,
     order_row,
+)
+from trading.services.entry_changes import (
+    Asker,
+    EntryChangeRefusedError,
+    entry_amend,
+    entry_withdraw,
+    may_amend,
+    may_withdraw,
 )
 
 OUTCOME_LABELS = {
@@ -73,7 +86,70 @@ def order_detail(request: ClientRequest, intent_id: str) -> HttpResponse:
     row = order_row(customer=request.customer, intent_id=intent_id)
     if row is None:
         raise Http404
-    context = {"row": row, "intent": row.intent, "attempts": order_attempts(row)}
+    latest = row.orders[-1] if row.orders else None
+    context = {
+        "row": row,
+        "intent": row.intent,
+        "attempts": order_attempts(row),
+        "may_cancel": latest is not None and may_withdraw(latest) and not latest.withdrawn_by,
+        "may_change": latest is not None and may_amend(latest),
+    }
     if request.htmx and request.htmx.target == "order-detail":
         return render(request, "portal/parts/order_detail.html", context)
     return render(request, "portal/order_detail.html", context)
+
+
+class PortalAmendForm(EntryAmendForm):
+    amount_widget = PortalText
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@client_page
+def order_cancel(request: ClientRequest, intent_id: str) -> HttpResponse:
+    """Asks first (GET), then has the waiting entry cancelled (POST)."""
+    row, order = _waiting(request, intent_id)
+    if request.method == "POST":
+        try:
+            entry_withdraw(order=order, asker=_asker(request))
+        except EntryChangeRefusedError as refused:
+            messages.error(request, refused.message)
+        else:
+            messages.success(request, _("The order is being cancelled."))
+        return redirect("portal:order", intent_id)
+    return render(request, "portal/order_cancel.html", {"row": row, "order": order})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@client_page
+def order_change(request: ClientRequest, intent_id: str) -> HttpResponse:
+    """A waiting entry's new price and size."""
+    row, order = _waiting(request, intent_id)
+    form = PortalAmendForm(request.POST or None, initial=amend_initial(order))
+    if request.method == "POST" and form.is_valid():
+        found = form.cleaned_data
+        try:
+            entry_amend(
+                order=order,
+                price=found["price"],
+                quantity=found["quantity"],
+                asker=_asker(request),
+            )
+        except EntryChangeRefusedError as refused:
+            form.add_error(None, refused.message)
+        else:
+            messages.success(request, _("The order is being changed."))
+            return redirect("portal:order", intent_id)
+    context = {"row": row, "order": order, "form": form}
+    return render(request, "portal/order_change.html", context)
+
+
+def _waiting(request: ClientRequest, intent_id: str) -> tuple[OrderRow, Order]:
+    """The client's own entry, and the order that stands for it now."""
+    row = order_row(customer=request.customer, intent_id=intent_id)
+    if row is None or not row.orders or not row.intent.is_entry:
+        raise Http404
+    return row, row.orders[-1]
+
+
+def _asker(request: ClientRequest) -> Asker:
+    return Asker(request.user, Order.WithdrawnBy.CLIENT, client_address(request))

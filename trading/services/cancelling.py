@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db.models import Q
+
 from customers.wakeup import wake_on_commit
 from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.models import Order
@@ -37,11 +39,16 @@ def orders_withdraw(
 ) -> int:
     """Mark these live entries for cancellation; returns how many were not marked before.
 
-    `withdrawn_for`: the signal that replaces them.
+    `withdrawn_for`: the signal that replaces them. Not of what a person has cancelled already: that
+    is not to be replaced.
     """
     live = [str(state) for state in LIVE_STATES]
     rows = Order.objects.for_tenant(tenant_id).filter(
-        pk__in=order_ids, is_entry=True, state__in=live, cancel_requested_at__isnull=True
+        Q(withdrawn_by="") | Q(amended_price__isnull=False),
+        pk__in=order_ids,
+        is_entry=True,
+        state__in=live,
+        cancel_requested_at__isnull=True,
     )
     ids = list(rows.values_list("pk", flat=True))
     return _mark(tenant_id, ids, now, withdrawn_for=withdrawn_for)

@@ -37,6 +37,7 @@ from trading.services.instruments import (
     instruments_remind,
 )
 from trading.services.order_updates import OrderUpdate, order_updates_apply
+from trading.services.submission.denials import cancel_denial
 from trading.services.unreadable import unreadable_note
 from trading.services.waiting import is_to_be_cancelled
 from venues.domain.types import (
@@ -149,13 +150,10 @@ def _is_at_venue(order: Order) -> bool:
 def _cancel_unsent(tenant_id: str, orders: Sequence[Order]) -> None:
     """A cancellation of what was never sent needs no venue."""
     updates = [
-        OrderUpdate(
-            order.pk,
-            OrderTrigger.REFUSE,
-            reason=Reason(ReasonCode.CANCELLED_BY_VENUE, {"source": "before sending"}),
-        )
+        OrderUpdate(order.pk, OrderTrigger.REFUSE, reason=cancel_denial(order.withdrawn_by))
         for order in orders
-        if order.cancel_requested_at is not None and order.state == OrderState.READY
+        if order.state == OrderState.READY
+        and (order.cancel_requested_at is not None or order.withdrawn_by)
     ]
     order_updates_apply(tenant_id=tenant_id, updates=updates, instruments={})
 

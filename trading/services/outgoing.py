@@ -41,6 +41,7 @@ class OutgoingOrder:
     chase_price: Decimal | None = None
     attempt: int = 1
     cancel_requested: bool = False
+    withdrawn_by: str = ""
     wants_stops: bool = False
 
 
@@ -72,5 +73,6 @@ def outgoing_of(order: Order) -> OutgoingOrder:
         chase_price=order.chase_price,
         attempt=order.attempt,
         cancel_requested=order.cancel_requested_at is not None,
+        withdrawn_by=order.withdrawn_by,
         wants_stops=order.wants_stops,
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from trading.domain.going_on import WaitingEntry
 from trading.domain.order_states import LIVE_STATES
+from trading.domain.reasons import Reason, ReasonCode
 from trading.models import Order
 
 
@@ -16,9 +17,24 @@ def waiting_entry(order: Order) -> WaitingEntry:
         rests_until=order.rests_until,
         chase_price=order.chase_price,
         is_overtaken=order.cancel_requested_at is not None,
+        is_withdrawn=bool(order.withdrawn_by),
+        amended_price=order.amended_price,
+        amended_quantity=order.amended_quantity,
     )
 
 
 def is_to_be_cancelled(order: Order, now: datetime) -> bool:
     """Whether each look at it asks for its cancellation first."""
     return order.state in LIVE_STATES and waiting_entry(order).is_to_leave(now)
+
+
+_WITHDRAWN = {
+    (Order.WithdrawnBy.CLIENT, False): ReasonCode.CANCELLED_BY_CLIENT,
+    (Order.WithdrawnBy.OPERATOR, False): ReasonCode.CANCELLED_BY_OPERATOR,
+    (Order.WithdrawnBy.CLIENT, True): ReasonCode.CHANGED_BY_CLIENT,
+    (Order.WithdrawnBy.OPERATOR, True): ReasonCode.CHANGED_BY_OPERATOR,
+}
+
+
+def withdrawal_reason(withdrawn_by: str, *, is_amended: bool = False) -> Reason:
+    return Reason(_WITHDRAWN[Order.WithdrawnBy(withdrawn_by), is_amended])

@@ -35,10 +35,12 @@ from venues.domain.types import InstrumentKind
 _SIDES = {1: "buy", -1: "sell", 0: ""}
 _SAME_COLUMNS = ("tenant_id", "signal_id", "strategy_id", "symbol")
 """Of an order: alike for all that one signal asks of one strategy's followers."""
+_NEW_COLUMNS = ("attempt", "withdrawn_by")
+"""Of an order that nobody has touched yet, as the row's own defaults are."""
 _OWN_COLUMNS = tuple(
     field.name
     for field in dataclass_fields(OutgoingOrder)
-    if field.name not in ("venue", "attempt", "cancel_requested", *_SAME_COLUMNS)
+    if field.name not in ("venue", "cancel_requested", *_NEW_COLUMNS, *_SAME_COLUMNS)
 )
 
 

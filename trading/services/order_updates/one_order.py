@@ -13,7 +13,7 @@ from trading.models import Order
 from trading.services.order_updates.going_on import entry_goes_on
 from trading.services.order_updates.holdings import take_fill, target_moves
 from trading.services.order_updates.work import OrderUpdate, Work
-from trading.services.waiting import is_to_be_cancelled, waiting_entry
+from trading.services.waiting import is_to_be_cancelled, waiting_entry, withdrawal_reason
 
 CANCEL_DELAY = timedelta(seconds=2)
 """A cancellation is asked for again this soon, however long the order has been on the book."""
@@ -109,6 +109,8 @@ def _next_look(order: Order, now: datetime) -> datetime:
 def _cancel_reason(order: Order, source: str, now: datetime) -> Reason:
     if order.withdrawn_for:
         return Reason(ReasonCode.WITHDRAWN)
+    if order.cancel_requested_at is None and order.withdrawn_by:
+        return withdrawal_reason(order.withdrawn_by, is_amended=order.amended_price is not None)
     if order.cancel_requested_at is None and waiting_entry(order).has_rested(now):
         return Reason(ReasonCode.RESTED_OUT)
     if order.order_type == "ioc" and order.price is not None and order.cancel_requested_at is None:

@@ -192,7 +192,7 @@ def _overtaken_attempts(work: Work, orders: Sequence[Order]) -> set[str]:
 
 
 def _may_have_later(order: Order) -> bool:
-    return not order.is_entry or order.chase_price is not None
+    return not order.is_entry or order.chase_price is not None or bool(order.withdrawn_by)
 
 
 def _event_drafts(tenant_id: str, work: Work, orders: Sequence[Order]) -> list[EventDraft]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from django.db import DatabaseError, connection
+from django.db.models import Q
 from django.utils import timezone
 
 from customers.tenancy import tenant_scope
@@ -13,6 +14,7 @@ from trading.domain.risk import control_denial
 from trading.models import Order
 from trading.services.control_state import controls_for, leaving_denial
 from trading.services.outgoing import OutgoingOrder
+from trading.services.waiting import withdrawal_reason
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +28,10 @@ def expiry_denial(order: OutgoingOrder) -> Reason | None:
     return Reason(ReasonCode.SIGNAL_EXPIRED, {"late_seconds": f"{late:.1f}"})
 
 
-def cancel_denial() -> Reason:
+def cancel_denial(withdrawn_by: str = "") -> Reason:
+    """Of an order that is not wanted any more; `withdrawn_by`: if a person asked for it."""
+    if withdrawn_by:
+        return withdrawal_reason(withdrawn_by)
     return Reason(ReasonCode.CANCELLED_BY_VENUE, {"source": "before sending"})
 
 
@@ -47,8 +52,9 @@ def denial_after_waiting(order: OutgoingOrder) -> Reason | None:
     try:
         with tenant_scope(order.tenant_id):
             rows = Order.objects.for_tenant(order.tenant_id).filter(pk=order.id)
-            if rows.filter(cancel_requested_at__isnull=False).exists():
-                return cancel_denial()
+            unwanted = rows.filter(Q(cancel_requested_at__isnull=False) | ~Q(withdrawn_by=""))
+            for withdrawn_by in unwanted.values_list("withdrawn_by", flat=True):
+                return cancel_denial(withdrawn_by)
             return expiry_denial(order) or switch_denial(order)
     except DatabaseError as error:
         logger.error("order %s could not be checked before it leaves: %s", order.id, error)

@@ -81,8 +81,8 @@ def _denial(order: OutgoingOrder, unfinished: set[str]) -> Reason | None:
     expired = expiry_denial(order)
     if expired is not None:
         return expired
-    if order.cancel_requested:
-        return cancel_denial()
+    if order.cancel_requested or order.withdrawn_by:
+        return cancel_denial(order.withdrawn_by)
     if order.id in unfinished:
         return Reason(ReasonCode.CLOSE_LEG_UNFINISHED)
     return switch_denial(order)

@@ -185,6 +185,7 @@ class OrderSender:
                     "state": OrderState.CLAIMED,
                     "claimed_by": self.claimed_by,
                     "cancel_requested_at": None,
+                    "withdrawn_by": "",
                 },
             )
             if marked != len(ids):
