@@ -72,6 +72,11 @@ _TEXTS: dict[FindingKind, str] = {
         "There is a stop order in %(symbol)s that is not ours: stop loss at %(stop_loss)s, take "
         "profit at %(take_profit)s."
     ),
+    FindingKind.COPIES_SETTLED: gettext_noop(
+        "Copies of the account held opposite sides of %(symbol)s, of which the exchange holds "
+        "neither: %(quantity)s of this one were settled with the others at %(price)s, %(left)s are "
+        "left."
+    ),
     FindingKind.COINS_MISSING: gettext_noop(
         "%(quantity)s %(currency)s of the copied holding in %(symbol)s are not on the account any "
         "more, %(left)s are left."
@@ -96,6 +101,7 @@ _NAMES: dict[FindingKind, str] = {
     FindingKind.BALANCE_UNEXPLAINED: gettext_noop("balance without a reason"),
     FindingKind.DEPOSIT: gettext_noop("deposit"),
     FindingKind.WITHDRAWAL: gettext_noop("withdrawal"),
+    FindingKind.COPIES_SETTLED: gettext_noop("settled between copies"),
     FindingKind.COINS_MISSING: gettext_noop("coins missing"),
     FindingKind.STOP_MISSING: gettext_noop("stop order missing"),
     FindingKind.STOP_EXTRA: gettext_noop("stop order not ours"),

@@ -55,8 +55,8 @@ class FindingAdmin(LedgerAdmin[Finding]):
     search_fields = [*_ACCOUNT_SEARCH, "symbol__istartswith", "=kind"]
     date_hierarchy = "first_seen_at"
     fields = [
-        "account", "subscription", "symbol", "position_side", "kind_name", "text", "params", "policy",
-        "state", "outcome", "note", "first_seen_at", "last_seen_at", "resolved_at",
+        "account", "subscription", "symbol", "position_side", "kind_name", "text", "params",
+        "policy", "state", "outcome", "note", "first_seen_at", "last_seen_at", "resolved_at",
     ]  # fmt: skip
     readonly_fields = fields
     page_select_related = ["account", "subscription__strategy", "subscription__account"]

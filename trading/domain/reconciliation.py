@@ -58,6 +58,8 @@ class FindingKind(StrEnum):
     WITHDRAWAL = "withdrawal"
     COINS_MISSING = "coins_missing"
     """Of what spot copies hold."""
+    COPIES_SETTLED = "copies_settled"
+    """Copies of a net account held opposite sides."""
     STOP_MISSING = "stop_missing"
     STOP_EXTRA = "stop_extra"
 
@@ -182,6 +184,24 @@ def net_out(book: SideBook, lot: Decimal) -> dict[str, Decimal]:
         amount = min(abs(rest), sum(opposite.values(), ZERO))
     sign = 1 if rest > 0 else -1
     return {key: sign * share for key, share in share_out(amount, opposite, lot).items()}
+
+
+def opposed(copies: Mapping[str, Decimal], lot: Decimal) -> dict[str, Decimal]:
+    """What copies of a net account that hold opposite sides settle with one another, by copy:
+    signed, against what each holds. Together they stay as they are.
+
+    The exchange holds neither, so neither could ever be closed there. No plan leads to it, but an
+    exit that fills after a stop took the same position does, in whatever order they are heard of.
+    """
+    longs = {key: held for key, held in copies.items() if held > 0}
+    shorts = {key: -held for key, held in copies.items() if held < 0}
+    if not longs or not shorts:
+        return {}
+    with localcontext() as context:
+        context.prec = EXACT_DIGITS
+        amount = min(sum(longs.values(), ZERO), sum(shorts.values(), ZERO))
+    sold = {key: -share for key, share in share_out(amount, longs, lot).items()}
+    return sold | share_out(amount, shorts, lot)
 
 
 def fee_share(part: Decimal, before: Unattributed) -> Decimal:

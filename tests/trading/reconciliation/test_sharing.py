@@ -19,6 +19,7 @@ from trading.domain.reconciliation import (
     name_of_own,
     net_out,
     netted,
+    opposed,
     share_out,
     target_after_share,
 )
@@ -133,3 +134,35 @@ def test_an_order_id_of_our_form_is_recognised() -> None:
     assert not has_our_form("01JCQK4V6W8X9YZABCDEFGHJKM")
     assert not has_our_form("my-bot-1")
     assert not has_our_form("")
+
+
+# --- opposite sides of one net position ---------------------------------------------------------
+
+
+def test_copies_on_opposite_sides_settle_with_one_another() -> None:
+    copies = {"a": D("0.69"), "b": D("-0.69"), "c": D(0)}
+    assert opposed(copies, D("0.01")) == {"a": D("-0.69"), "b": D("0.69")}
+
+
+def test_the_smaller_side_is_shared_out_over_the_larger() -> None:
+    copies = {"a": D(3), "b": D(1), "c": D(-2)}
+    assert opposed(copies, D("0.5")) == {"a": D("-1.5"), "b": D("-0.5"), "c": D(2)}
+
+
+def test_copies_on_one_side_have_nothing_to_settle() -> None:
+    assert opposed({"a": D(3), "b": D(1)}, D(1)) == {}
+    assert opposed({"a": D(-3)}, D(1)) == {}
+
+
+@given(
+    copies=st.dictionaries(
+        st.sampled_from("abcd"), st.decimals(min_value=-(10**9), max_value=10**9, places=8)
+    ),
+    lot=LOTS,
+)
+def test_settling_keeps_the_sum_and_leaves_one_side(copies: dict[str, D], lot: D) -> None:
+    shares = opposed(copies, lot)
+    left = {key: held + shares.get(key, D(0)) for key, held in copies.items()}
+    assert sum(left.values()) == sum(copies.values())
+    assert not (any(held > 0 for held in left.values()) and any(h < 0 for h in left.values()))
+    assert all(left[key] * held >= 0 for key, held in copies.items())

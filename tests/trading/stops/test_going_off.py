@@ -126,6 +126,28 @@ def test_of_a_stop_and_a_close_at_once_the_second_took_the_other_copys(
         assert Trade.objects.filter(subscription_id=sibling.pk).count() == 1
 
 
+def test_an_exit_that_never_was_gives_nothing_back_that_a_stop_closed(
+    guarded: GuardedWorld,
+) -> None:
+    follower = guarded.follower()
+    world = guarded.world
+    guarded.run(world.entry(stop_loss=D(58000)))
+    lost = {"endpoint": "trade/order", "method": "POST", "count": 1}
+    world.paper.control.add_fault("drop", booked=False, **lost)
+    world.fan_out(world.signal("close", side=""))
+    (close,) = world.orders(is_entry=False)
+    assert close.state == "unknown"
+    guarded.price("57990")
+    guarded.until(holds(guarded, follower, "0"), "the stop's fills are booked")
+    world.fan_out(world.signal("close", side=""))  # the leader closes again: nothing is wanted
+
+    earlier = timezone.now() - timedelta(minutes=10)
+    with tenant_scope(world.tenant.pk):
+        Order.objects.filter(pk=close.pk).update(sent_at=earlier, deadline_at=earlier)
+    guarded.until(lambda: world.orders(pk=close.pk)[0].state == "not_placed", "it is proven absent")
+    assert (guarded.position(follower).filled, guarded.position(follower).target) == (0, 0)
+
+
 def test_a_manual_close_beside_a_waiting_stop_is_still_called_one(guarded: GuardedWorld) -> None:
     follower = guarded.follower()
     guarded.run(guarded.world.entry(stop_loss=D(58000)))

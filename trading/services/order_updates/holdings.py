@@ -18,6 +18,7 @@ from trading.domain.order_states import LIVE_STATES, TERMINAL_STATES, OrderState
 from trading.domain.positions import Holding, RoundTrip, apply_fill
 from trading.domain.reconciliation import Attribution
 from trading.models import CopiedPosition, Order, Trade
+from trading.services.instruments import instrument_in_memory
 from trading.services.order_updates.work import Work
 from trading.services.repair import overtaken_fill_exit
 from venues.domain.types import FillSnapshot, Instrument, InstrumentKind
@@ -189,8 +190,26 @@ def target_moves(
         return
     if counted_after != counted_before:
         sign = 1 if order.side == "buy" else -1
-        position.target += sign * (counted_after - counted_before)
+        moved = sign * (counted_after - counted_before)
+        if not order.is_entry and counted_after < counted_before:
+            moved = _given_back(work, order, position, moved)
+        position.target += moved
         work.changed_positions.add((position.subscription_id, position.symbol))
+
+
+def _given_back(work: Work, ended: Order, position: CopiedPosition, amount: Decimal) -> Decimal:
+    """Of what an exit did not do, signed: as much as its copy still has. A stop may have closed it
+    while nobody knew, and a later close have set the target to nothing already."""
+    rests = _rests(work, ended, position)
+    side = 1 if amount > 0 else -1
+    exposure = side * (position.filled + rests.exits + rests.wanted[1] - rests.wanted[-1])
+    target = side * position.target
+    # What is carried below a lot stays carried.
+    instrument = instrument_in_memory(ended.account.venue, ended.symbol)
+    carried = Decimal(0) if instrument is None else instrument.lot
+    if target + side * amount < exposure + carried:
+        return amount
+    return side * (max(target, exposure) - target)
 
 
 @dataclass

@@ -25,6 +25,7 @@ from trading.domain.reconciliation import (
     name_of_own,
     net_out,
     opened_by_hand,
+    opposed,
     unattributed_after,
 )
 from trading.models import AccountBooks
@@ -163,6 +164,7 @@ class _Comparison:
             self.agrees = False
         if verdict in (Verdict.AGREES, Verdict.ACT) and not is_in_flight:
             self._net(key, instrument)
+            self._settle(key, shown, instrument)
 
     def _suspicion(self, key: Key) -> Suspicion | None:
         row = self._ledger.unattributed.get(key)
@@ -217,6 +219,19 @@ class _Comparison:
             }
             kind = name_of_loss(cause, left=copy.filled)
             self.found.append(Found(kind, key, params, copy.subscription_id))
+
+    def _settle(self, key: Key, shown: PositionSnapshot | None, instrument: Instrument) -> None:
+        """Whatever the price is, together the copies gain what they entered apart."""
+        ledger = self._ledger
+        price = self._price(key, shown)
+        for pk, share in opposed(ledger.book(key).copies, instrument.lot).items():
+            copy = ledger.move_copy(pk, share, price, Decimal(0), instrument)
+            params = {
+                "quantity": _text(abs(share)),
+                "left": _text(abs(copy.filled)),
+                "price": _text(price),
+            }
+            self.found.append(Found(FindingKind.COPIES_SETTLED, key, params, copy.subscription_id))
 
     def _name_own(self, before: Mapping[Key, Decimal]) -> None:
         told = {found.key for found in self.found if found.kind is FindingKind.HELD_BEFORE}

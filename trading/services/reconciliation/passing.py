@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from customers.models import ExchangeAccount
 from customers.wakeup import wake_on_commit
-from trading.domain.reconciliation import SideBook, Unattributed, copies_of_side, net_out
+from trading.domain.reconciliation import SideBook, Unattributed, copies_of_side, net_out, opposed
 from trading.models import AccountBooks, CopiedPosition, Fill, Order, UnattributedPosition
 from trading.services.giving_way import Courtesy
 from trading.services.instruments import instrument_of_order
@@ -318,4 +318,6 @@ def _book(
 
 def _agrees(book: SideBook, shown: PositionSnapshot | None) -> bool:
     quantity = ZERO if shown is None else shown.quantity
+    if opposed(book.copies, SMALLEST_LOT):
+        return False
     return quantity == book.total and not net_out(book, SMALLEST_LOT)
