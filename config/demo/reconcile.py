@@ -24,7 +24,10 @@ _NEVER_BOOKED = {"rejected", "not_placed", "expired", "ready", "claimed"}
 
 @dataclass(frozen=True, slots=True)
 class BookedOrder:
-    """One Order of ours; `id` is its client order id. Quantities in the venue's unit."""
+    """One Order of ours; `id` is its client order id. Quantities in the venue's unit.
+
+    `decided`: what its intent is for, over all of its orders: an entry may go on in another one.
+    """
 
     id: str
     intent_id: str
@@ -35,6 +38,7 @@ class BookedOrder:
     venue_order_id: str
     quantity: Decimal
     filled: Decimal
+    decided: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ def _compare_orders(orders: Sequence[BookedOrder], ledger: Sequence[Row]) -> tup
     differences: list[str] = []
     duplicates = 0
     seen: Counter[str] = Counter()
-    effective: defaultdict[str, int] = defaultdict(int)
+    effective: defaultdict[str, list[Row]] = defaultdict(list)
     for row in ledger:
         client_id = row["clOrdId"]
         seen[client_id] += 1
@@ -130,16 +134,24 @@ def _compare_orders(orders: Sequence[BookedOrder], ledger: Sequence[Row]) -> tup
             differences.append(f"order {client_id} was booked {seen[client_id]} times")
             continue
         if Decimal(row["accFillSz"] or 0) or row["state"] in ("live", "partially_filled"):
-            effective[order.intent_id] += 1
+            effective[order.intent_id].append(row)
         differences += _compare_order(order, row)
-    for intent_id, count in effective.items():
-        if count > 1:
-            duplicates += count - 1
-            differences.append(f"intent {intent_id} has {count} orders on the exchange")
+    decided = {order.intent_id: order.decided for order in orders}
+    for intent_id, rows in effective.items():
+        if len(rows) > 1 and not _go_on(rows, decided[intent_id]):
+            duplicates += len(rows) - 1
+            differences.append(f"intent {intent_id} has {len(rows)} orders on the exchange")
     for order in orders:
         if order.id not in seen and order.state not in _NEVER_BOOKED:
             differences.append(f"order {order.id} is {order.state} but not in the ledger")
     return differences, duplicates
+
+
+def _go_on(rows: Sequence[Row], decided: Decimal | None) -> bool:
+    """One after the other, and together no more than was decided."""
+    live = [row for row in rows if row["state"] in ("live", "partially_filled")]
+    executed = sum((Decimal(row["accFillSz"] or 0) for row in rows), Decimal(0))
+    return decided is not None and len(live) <= 1 and executed <= decided
 
 
 def _is_shrunk(order: BookedOrder, row: Row) -> bool:

@@ -44,8 +44,9 @@ def read_books(keys: Mapping[str, PaperAccount]) -> Books:
                 venue_order_id=order.venue_order_id,
                 quantity=order.quantity,
                 filled=order.filled_quantity,
+                decided=order.intent.quantity if order.is_entry else None,
             )
-            for order in Order.objects.all()
+            for order in Order.objects.select_related("intent")
         ]
         fills = [
             BookedFill(

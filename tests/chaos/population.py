@@ -36,6 +36,15 @@ STOPS: tuple[dict[str, Any], ...] = (
 )  # fmt: skip
 """Some near enough to go off within the run."""
 
+STYLES: tuple[dict[str, Any], ...] = (
+    {},  # at market
+    {},
+    {"execution": "ioc_limit"},
+    {"execution": "limit_follow", "limit_follow_percent": "0.02", "limit_timeout_seconds": 20},
+    {"execution": "limit_then_market", "limit_timeout_seconds": 3},
+)
+"""How entries go out; some wait, and go on in another order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Leader:
@@ -165,5 +174,5 @@ def _subscribe(account: ExchangeAccount, strategies: Sequence[Strategy], chance:
             fixed_amount=Decimal(chance.randrange(50, 800)) if fixed else None,
             ratio=chance.choice([Decimal("0.3"), Decimal(1), Decimal("1.7")]),
             max_leverage=chance.choice([None, Decimal(3), Decimal(20)]),
-            settings={"values": chance.choice(STOPS), "symbols": {}},
+            settings={"values": chance.choice(STOPS) | chance.choice(STYLES), "symbols": {}},
         )

@@ -190,6 +190,27 @@ def test_a_fault_in_the_books_is_found(kind: str, found: Callable[[], Verdict]) 
     assert getattr(found(), kind), found().sentences()
 
 
+def test_an_entry_may_go_on_in_another_order_after_one_that_was_cancelled() -> None:
+    first = replace(ORDER, state="cancelled", filled=D(1), decided=D(3))
+    second = replace(ORDER, id="o3", venue_order_id="11", quantity=D(2), filled=D(2), decided=D(3))
+    fills = [replace(our_fill(first), quantity=D(1)), replace(our_fill(second), quantity=D(2))]
+    part, rest = {"accFillSz": "1", "state": "canceled"}, {"sz": "2", "accFillSz": "2"}
+    ledger = {
+        "orders": [venue_order(first, **part), venue_order(second, **rest), venue_order(EXIT)],
+        "fills": [
+            venue_fill(first, fillSz="1"), venue_fill(second, fillSz="2"), venue_fill(EXIT),
+        ],
+    }  # fmt: skip
+    books = replace(BOOKS, orders=[first, second, EXIT], fills=[*fills, our_fill(EXIT)])
+    assert verdict(books, ledger).sentences() == []
+    working = {**part, "state": "live"}
+    ledger["orders"][:2] = [
+        venue_order(first, **working),
+        venue_order(second, **rest, state="live"),
+    ]
+    assert verdict(books, ledger).duplicates
+
+
 def test_who_is_guarded_told_of_or_flat_is_not_naked() -> None:
     gone = {**LEDGER, "algos": [stop(state="canceled")]}
     for row in (replace(GUARDED, excused=True), replace(GUARDED, quantity=D(0))):

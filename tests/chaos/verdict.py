@@ -160,8 +160,9 @@ def _find_duplicates(books: Books, ledger: Ledger, verdict: Verdict) -> None:
     for intent_id, rows in of_intent.items():
         intent = intents[intent_id]
         executed = sum((Decimal(row["accFillSz"] or 0) for row in rows), Decimal(0))
-        # An entry has one order; an exit may have another after one that did nothing.
-        effective = [row for row in rows if intent.is_entry or executed_or_live(row)]
+        # An entry goes on in another order when one has ended, an exit when one did nothing.
+        counts = is_live if intent.is_entry else executed_or_live
+        effective = [row for row in rows if counts(row)]
         if len(effective) > 1:
             ids = [row["clOrdId"] for row in effective]
             verdict.duplicates.append(f"intent {intent_id} has {len(ids)} orders there: {ids}")
@@ -171,8 +172,12 @@ def _find_duplicates(books: Books, ledger: Ledger, verdict: Verdict) -> None:
             )
 
 
+def is_live(row: Mapping[str, Any]) -> bool:
+    return row["state"] in LIVE_AT_VENUE
+
+
 def executed_or_live(row: Mapping[str, Any]) -> bool:
-    return bool(Decimal(row["accFillSz"] or 0)) or row["state"] in LIVE_AT_VENUE
+    return bool(Decimal(row["accFillSz"] or 0)) or is_live(row)
 
 
 def _find_lost(books: Books, ledger: Ledger, taken: Sequence[str], verdict: Verdict) -> None:
