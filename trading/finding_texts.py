@@ -67,7 +67,11 @@ _TEXTS: dict[FindingKind, str] = {
     FindingKind.WITHDRAWAL: gettext_noop(
         "%(quantity)s %(currency)s were withdrawn from the customer's wallet at the exchange."
     ),
-    FindingKind.STOP_MISSING: gettext_noop("A stop order of the copy in %(symbol)s is missing."),
+    FindingKind.STOP_MISSING: gettext_noop(
+        "A stop order of the copy in %(symbol)s was cancelled at the exchange, not by us: stop "
+        "loss at %(stop_loss)s, take profit at %(take_profit)s, for %(quantity)s. Another one was "
+        "placed."
+    ),
     FindingKind.STOP_EXTRA: gettext_noop(
         "There is a stop order in %(symbol)s that is not ours: stop loss at %(stop_loss)s, take "
         "profit at %(take_profit)s."

@@ -65,9 +65,9 @@ def _note(account: ExchangeAccount, stop: StopSnapshot) -> None:
     params = {
         "stop": stop.venue_stop_id,
         "side": stop.side or "",
-        "quantity": _text(stop.quantity),
-        "stop_loss": _text(stop.stop_loss_trigger),
-        "take_profit": _text(stop.take_profit_trigger),
+        "quantity": amount_text(stop.quantity),
+        "stop_loss": amount_text(stop.stop_loss_trigger),
+        "take_profit": amount_text(stop.take_profit_trigger),
     }
     found = Found(
         FindingKind.STOP_EXTRA,
@@ -94,7 +94,8 @@ def _pass(finding: Finding) -> None:
         return  # closed meanwhile
 
 
-def _text(amount: Decimal | None) -> str:
+def amount_text(amount: Decimal | None) -> str:
+    """For a reader, who may be told that there is none."""
     if amount is None:
         return "–"
     text = format(amount, "f")

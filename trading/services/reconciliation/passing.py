@@ -27,6 +27,7 @@ from trading.services.reconciliation.changed_terms import terms_compare
 from trading.services.reconciliation.deciding import findings_repair_by_policy
 from trading.services.reconciliation.extra_stops import stops_compare
 from trading.services.reconciliation.foreign_fills import fills_unbooked
+from trading.services.reconciliation.missing_stops import stops_missing_note
 from trading.services.reconciliation.open_orders import open_orders_compare
 from trading.services.reconciliation.readings import DERIVATIVE, AccountReading
 from trading.services.reconciliation.spot import coins_compare
@@ -160,6 +161,7 @@ def readings_take(*, tenant_id: str, readings: Sequence[AccountReading]) -> set[
     wallet_moves_take(tenant_id=tenant_id, readings=readings)
     coins_compare(tenant_id=tenant_id, readings=readings)
     stops_compare(tenant_id=tenant_id, readings=readings)
+    stops_missing_note(tenant_id=tenant_id, readings=readings)
     return agreeing
 
 

@@ -109,10 +109,11 @@ def stops_listed(
     """Which of the stops that venues list as waiting are ours, by their ids. One query.
 
     `listings` by account, with the time before which they were asked for. What waits there and
-    not here, or the other way round, is looked up now. In the tenant's scope.
+    not here, or the other way round, or with another size or price, is looked up now. In the
+    tenant's scope.
     """
     named = {
-        stop.client_stop_id: account_id
+        stop.client_stop_id: (account_id, stop)
         for account_id, (_, stops) in listings.items()
         for stop in stops
         if stop.client_stop_id
@@ -121,17 +122,25 @@ def stops_listed(
         Q(pk__in=list(named)) | Q(account_id__in=list(listings), state=StopState.WAITING)
     )
     ours, doubted = set(), []
-    for pk, account_id, state, changed_at in rows.values_list(
-        "pk", "account_id", "state", Coalesce("finished_at", "created_at")
-    ):
-        is_listed = named.get(pk) == account_id
+    for row in rows.annotate(moved_at=Coalesce("finished_at", "created_at")):
+        account_id, listed = named.get(row.pk, ("", None))
+        is_listed = account_id == row.account_id
         if is_listed:
-            ours.add(pk)
-        asked_at = listings[account_id][0] if account_id in listings else changed_at
-        if is_listed != (state in LIVE_STATES) and changed_at < asked_at:
-            doubted.append(pk)
+            ours.add(row.pk)
+        asked_at = listings[row.account_id][0] if row.account_id in listings else row.moved_at
+        is_as_listed = is_listed == (row.state in LIVE_STATES)
+        if listed is not None and is_listed and row.state == StopState.WAITING:
+            is_as_listed = row.amending is not None or _is_as_listed(row, listed)
+        if not is_as_listed and row.moved_at < asked_at:
+            doubted.append(row.pk)
     if doubted:
         StopOrder.objects.for_tenant(tenant_id).filter(pk__in=doubted).update(
             check_at=timezone.now()
         )
     return ours
+
+
+def _is_as_listed(row: StopOrder, listed: StopSnapshot) -> bool:
+    prices = (listed.stop_loss_trigger, listed.take_profit_trigger)
+    same_size = listed.quantity in (None, row.quantity)
+    return same_size and prices == (row.stop_loss, row.take_profit)
