@@ -102,6 +102,14 @@ def test_the_kill_switch_leaves_stops_alone_and_lets_them_be_placed(guarded: Gua
 # --- leaders --------------------------------------------------------------------------------------
 
 
+def leads(guarded: GuardedWorld) -> None:
+    """The world's source is a leader's account."""
+    source = guarded.world.source
+    source.kind = SignalSource.Kind.LEADER
+    with tenant_scope(guarded.world.tenant.pk):
+        source.save(update_fields=["kind"])
+
+
 def leader_moves(guarded: GuardedWorld, *stops: tuple[str | None, str | None, str]) -> None:
     """(stop loss, take profit, quantity) of what the leader has now; and the event is told."""
     world = guarded.world
@@ -151,6 +159,46 @@ def test_copies_follow_a_leader_that_sets_moves_and_removes_its_stops(
     assert guarded.at_venue(alerted) == []
     ((size, _, _),) = guarded.at_venue(own)
     assert size == 10
+
+
+def test_who_enters_later_has_what_the_leader_has_set_by_then(guarded: GuardedWorld) -> None:
+    leads(guarded)
+    leader_moves(guarded, ("58000", None, "20"), (None, "62000", "10"))
+    follower = guarded.follower({"on_stops_change": "alert"})
+    stranger = guarded.follower({"stops_mode": "none"})
+    guarded.run(guarded.world.entry())
+    both = [(D(5), D(58000), D(62000)), (D(5), D(58000), None)]
+    assert guarded.at_venue(follower) == both
+    assert guarded.at_venue(stranger) == []
+
+    # What he agreed to he keeps: he is told of changes, and does not follow them.
+    leader_moves(guarded, ("57000", None, "20"))
+    guarded.run(guarded.world.entry("increase", "0.1"))
+    assert guarded.at_venue(follower) == [(D(10), *both[0][1:]), (D(10), *both[1][1:])]
+
+
+def test_what_the_leader_sets_before_an_entry_has_filled_guards_it(guarded: GuardedWorld) -> None:
+    leads(guarded)
+    follower = guarded.follower()
+    guarded.world.fan_out(
+        guarded.world.entry(price=D(59000), order_type="limit")  # rests
+    )
+    leader_moves(guarded, ("57000", None, "20"))
+    guarded.price("58900")
+    guarded.until(lambda: guarded.position(follower).filled == 10, "it filled")
+    guarded.until(lambda: not _is_open(guarded), "the stops are in line")
+    assert guarded.at_venue(follower) == [(D(10), D(57000), None)]
+
+
+def test_what_is_left_of_the_leaders_last_position_closes_nothing(guarded: GuardedWorld) -> None:
+    """It held a short until now; that its stops are gone is not known yet."""
+    leads(guarded)
+    leader_moves(guarded, ("62000", "57000", "20"))
+    follower = guarded.follower()
+    guarded.run(guarded.world.entry())
+    guarded.check()
+    assert guarded.position(follower).filled == 10
+    assert guarded.at_venue(follower) == []
 
 
 def test_a_further_entry_keeps_what_the_leader_set(guarded: GuardedWorld) -> None:

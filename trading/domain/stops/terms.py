@@ -55,6 +55,17 @@ def leader_stops(
     return LeaderStops(stop_loss, shares)
 
 
+def still_ahead(leader: LeaderStops, price: Decimal, *, long: bool) -> LeaderStops:
+    """Of what a leader who is long, or short, has set, what a price has not reached: what is behind
+    it has gone off, or was of the leader's last position."""
+    sign = 1 if long else -1
+    stop = leader.stop_loss
+    return LeaderStops(
+        stop if stop is not None and (price - stop) * sign > 0 else None,
+        tuple(each for each in leader.targets if (each[0] - price) * sign > 0),
+    )
+
+
 def terms_of(settings: CopySettings, leader: LeaderStops) -> StopTerms:
     """`leader`: empty where its prices mean nothing, as in another symbol."""
     mode = settings.stops_mode
@@ -87,6 +98,11 @@ def asks_for_stops(terms: StopTerms) -> bool:
     """Whether a position on these terms is to have any now."""
     own = terms.stop_loss_percent is not None or terms.targets or terms.trailing_percent
     return terms.mode is not StopsMode.NONE and bool(own or not terms.leader.is_empty)
+
+
+def may_be_given_stops(terms: StopTerms) -> bool:
+    """Whether it has them, or the leader may name some yet."""
+    return terms.mode is StopsMode.AS_LEADER or asks_for_stops(terms)
 
 
 def with_leader(terms: StopTerms, leader: LeaderStops) -> StopTerms:

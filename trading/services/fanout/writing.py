@@ -20,11 +20,16 @@ from customers.services.events import (
     events_record,
     staff_audience,
 )
-from signals_app.models import Signal
+from signals_app.models import Signal, SignalSource
 from strategies.domain.settings import settings_to_json
 from trading.domain.order_states import OrderState
 from trading.domain.planning import AT_MARKET, Follower, Leg, Plan, Style
-from trading.domain.stops.terms import asks_for_stops, leader_stops, terms_of
+from trading.domain.stops.terms import (
+    asks_for_stops,
+    leader_stops,
+    may_be_given_stops,
+    terms_of,
+)
 from trading.models import CopiedPosition, EffectiveSettings, Intent, Order
 from trading.services.cancelling import entries_cancel, lost_entries_give_up
 from trading.services.fanout.context import Market, ShardContext
@@ -196,8 +201,13 @@ class ChunkWriter:
         return leg.style
 
     def _wants_stops(self, row: FollowerRow) -> bool:
+        """Of a leader's account also when the signal names none: it may have set some, or set
+        them before the entry has filled."""
         settings = settings_of(self.context, row).effective.settings
-        return asks_for_stops(terms_of(settings, self._leader_stops))
+        terms = terms_of(settings, self._leader_stops)
+        if self.context.signal.source.kind == SignalSource.Kind.LEADER:
+            return may_be_given_stops(terms)
+        return asks_for_stops(terms)
 
     def store(self) -> list[OutgoingOrder]:
         """Write everything; returns the orders to send now, exits first."""

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from customers.deadlocks import retry_on_deadlock
-from signals_app.models import LeaderStop, Signal
+from signals_app.models import Signal
 from strategies.domain.settings import LeaderEvent, StopsMode
 from trading.domain.stops.terms import (
     LeaderStops,
@@ -20,9 +20,10 @@ from trading.domain.stops.terms import (
     with_leader,
 )
 from trading.models import CopiedPosition, Intent, PositionStops
+from trading.services.stops.in_force import stops_in_force
 from trading.services.stops.marking import settings_of_intent, stops_mark, terms_set
 
-ZERO, ONE = Decimal(0), Decimal(1)
+ONE = Decimal(1)
 CHUNK = 100
 
 
@@ -114,49 +115,8 @@ def _agreed(row: PositionStops | None, position: CopiedPosition) -> StopTerms | 
 
 
 def _in_force(signal: Signal, *, long: bool) -> LeaderStops:
-    """Of the leader's position on this side: the nearest stop loss, the targets by distance.
-
-    Shares are of the leader's quantities; a target without one takes the rest.
-    """
     leader_id = getattr(getattr(signal.source, "leader", None), "pk", None)
     if leader_id is None:
         targets = () if signal.take_profit is None else ((signal.take_profit, ONE),)
         return LeaderStops(signal.stop_loss, targets)
-    rows = [
-        row
-        for row in LeaderStop.objects.for_tenant(signal.tenant_id).filter(
-            leader_id=leader_id, symbol=signal.symbol
-        )
-        if row.position_side in ("net", "long" if long else "short")
-    ]
-    losses = [row.stop_loss for row in rows if row.stop_loss is not None]
-    nearest = (max if long else min)(losses) if losses else None
-    return LeaderStops(nearest, _targets(rows, long=long))
-
-
-def _targets(rows: Sequence[LeaderStop], *, long: bool) -> tuple[tuple[Decimal, Decimal], ...]:
-    by_price: dict[Decimal, Decimal | None] = {}
-    for row in rows:
-        if row.take_profit is None:
-            continue
-        before = by_price.get(row.take_profit, ZERO)
-        if row.quantity is None or before is None:
-            by_price[row.take_profit] = None
-        else:
-            by_price[row.take_profit] = before + row.quantity
-    if not by_price:
-        return ()
-    known = sum((quantity for quantity in by_price.values() if quantity is not None), ZERO)
-    if not known or None in by_price.values():
-        # One of them closes whatever is left: equal parts.
-        part = ONE / len(by_price)
-        return tuple((price, part) for price in sorted(by_price, reverse=not long))
-    held = max(
-        (row.quantity for row in rows if row.stop_loss is not None and row.quantity is not None),
-        default=known,
-    )
-    whole_position = max(held, known)
-    return tuple(
-        (price, (by_price[price] or ZERO) / whole_position)
-        for price in sorted(by_price, reverse=not long)
-    )
+    return stops_in_force(signal.tenant_id, leader_id, signal.symbol, long=long)

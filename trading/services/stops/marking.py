@@ -7,18 +7,22 @@ from datetime import datetime
 
 from customers.domain.ids import new_id
 from customers.wakeup import wake_on_commit
-from strategies.domain.settings import SPECS, CopySettings
+from signals_app.models import Leader
+from strategies.domain.settings import SPECS, CopySettings, StopsMode
 from strategies.domain.settings.reading import read_value
 from trading.domain.stops.terms import (
     LeaderStops,
     StopTerms,
+    asks_for_stops,
     leader_stops,
+    still_ahead,
     terms_from_json,
     terms_of,
     terms_to_json,
     with_leader,
 )
 from trading.models import CopiedPosition, Intent, PositionStops
+from trading.services.stops.in_force import stops_in_force
 
 _SETTINGS = (
     "stops_mode",
@@ -30,6 +34,8 @@ _SETTINGS = (
     "on_stops_change",
     "direction",
 )
+Shown = dict[tuple[str, str, bool], LeaderStops]
+"""By leader, symbol and whether it is long there."""
 TERMS_FIELDS = ("terms", "opened_at", "done", "target_reached", "best_price", "changed_at")
 
 
@@ -53,12 +59,14 @@ def stops_mark(
             copied_position_id__in=[position.pk for position in positions]
         )
     }
-    agreed = _agreed(tenant_id, entered_by)
+    intents = _intents(tenant_id, entered_by)
+    shown: Shown = {}
     due: list[str] = []
     for position in positions:
         row = known.get(position.pk)
-        terms = agreed.get(entered_by.get(position.pk, ""))
-        if row is None and terms is None:
+        intent = intents.get(entered_by.get(position.pk, ""))
+        terms = None if intent is None else _terms(row, position, intent, shown)
+        if row is None and (terms is None or not asks_for_stops(terms)):
             continue
         due.append(position.pk)
         if terms is not None:
@@ -75,7 +83,7 @@ def stops_mark(
 def _agree(
     row: PositionStops | None, position: CopiedPosition, terms: StopTerms, now: datetime
 ) -> None:
-    """Terms of the newest entry; what the leader named before stays until he names others."""
+    """Terms of the newest entry."""
     if row is None:
         PositionStops.objects.bulk_create(
             [
@@ -91,8 +99,6 @@ def _agree(
             ]
         )
         return
-    if row.opened_at == position.opened_at and row.terms and terms.leader.is_empty:
-        terms = with_leader(terms, terms_from_json(row.terms).leader)
     terms_set(row, position, terms, now)
     row.save(update_fields=TERMS_FIELDS)
 
@@ -112,16 +118,46 @@ def terms_forget(row: PositionStops) -> None:
     row.done, row.target_reached, row.best_price = [], False, None
 
 
-def _agreed(tenant_id: str, entered_by: Mapping[str, str]) -> dict[str, StopTerms]:
-    """By intent."""
+def _intents(tenant_id: str, entered_by: Mapping[str, str]) -> dict[str, Intent]:
     if not entered_by:
         return {}
     intents = (
         Intent.objects.for_tenant(tenant_id)
         .filter(pk__in=set(entered_by.values()), settings__isnull=False)
-        .select_related("settings", "signal")
+        .select_related("settings", "signal__source__leader")
     )
-    return {intent.pk: terms_of(settings_of_intent(intent), _leader(intent)) for intent in intents}
+    return {intent.pk: intent for intent in intents}
+
+
+def _terms(
+    row: PositionStops | None, position: CopiedPosition, intent: Intent, shown: Shown
+) -> StopTerms:
+    """What the leader named before stays until he names others; of a new position it is what he
+    has set for his own by now."""
+    terms = terms_of(settings_of_intent(intent), _leader(intent))
+    if terms.mode is not StopsMode.AS_LEADER or not terms.leader.is_empty:
+        return terms
+    if row is not None and row.terms and row.opened_at == position.opened_at:
+        return with_leader(terms, terms_from_json(row.terms).leader)
+    entry = position.average_entry_price
+    if entry is None or not position.filled:
+        return terms
+    long = (position.filled > 0) != terms.is_reversed
+    return with_leader(terms, still_ahead(_set_by_now(intent, shown, long=long), entry, long=long))
+
+
+def _set_by_now(intent: Intent, shown: Shown, *, long: bool) -> LeaderStops:
+    """`shown`: what was read already. Another symbol's prices mean nothing here."""
+    signal = intent.signal
+    if signal is None or signal.symbol != intent.symbol:
+        return LeaderStops()
+    leader: Leader | None = getattr(signal.source, "leader", None)
+    if leader is None:
+        return LeaderStops()
+    key = (leader.pk, signal.symbol, long)
+    if key not in shown:
+        shown[key] = stops_in_force(signal.tenant_id, leader.pk, signal.symbol, long=long)
+    return shown[key]
 
 
 def settings_of_intent(intent: Intent) -> CopySettings:
