@@ -11,12 +11,14 @@ from customers.domain.ids import new_id
 from tests.conftest import PaperServer
 from venues import markets, runtime
 from venues.domain.types import (
+    NOT_SENT,
     Credentials,
     LookupResult,
     OrderRequest,
     Placement,
     PlacementResult,
     RejectKind,
+    StopRequest,
 )
 from venues.gateway import Gateway
 from venues.okx import placing
@@ -200,3 +202,11 @@ def test_a_connection_that_cannot_be_made_is_unknown(
     }
     placement = place(runtime.gateway_for("nowhere"), credentials, request)
     assert (placement.result, placement.code) == (PlacementResult.UNKNOWN, "connect")
+
+    # A stop is not looked up first: what it is to guard is unguarded until it is placed.
+    stop = StopRequest(
+        new_id(), request.instrument, "sell", Decimal(1), Decimal(50_000), None, "net", "cross"
+    )
+    asking = runtime.gateway_for("nowhere").place_stop(credentials, stop)
+    placement = runtime.run(asking, timeout_seconds=30)
+    assert (placement.result, placement.code) == (PlacementResult.REJECTED, NOT_SENT)

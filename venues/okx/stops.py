@@ -61,7 +61,12 @@ async def place(
         answer = await transport.send(signed, PLACE_TIMEOUT_SECONDS)
         placement = classify_placement(answer.body, request.client_stop_id, names=_NAMES)
     except ConnectError as error:
-        placement = Placement(PlacementResult.UNKNOWN, code="connect", message=str(error)[:200])
+        # Nothing left, and a position is unguarded: unlike an order it is not looked up first.
+        placement = Placement(
+            PlacementResult.REJECTED,
+            code=NOT_SENT,
+            message=str(error)[:200],
+        )
     except (OSError, ValueError) as error:  # a time-out is an OSError
         name = type(error).__name__[:32]
         placement = Placement(PlacementResult.UNKNOWN, code=name, message=str(error)[:200])
