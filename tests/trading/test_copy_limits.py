@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.utils import translation
+from django.utils import timezone, translation
 
 from customers.models import Event
 from customers.tenancy import tenant_scope
@@ -18,9 +19,10 @@ from tests.trading.test_ending_copies import end, step
 from tests.trading.world import World
 from trading import tasks
 from trading.alert_texts import alert_text
-from trading.models import Alert, EquityDay, Intent
+from trading.models import Alert, CopiedPosition, EquityDay, Intent
 from trading.services.control_state import forget_controls
 from trading.services.controls import control_set
+from trading.services.instruments import instrument_note
 from venues import markets
 
 INST = "BTC-USDT-SWAP"
@@ -48,6 +50,30 @@ def watch(world: World, *copies: Subscription) -> list[str]:
     forget_controls()
     tasks.copies_watch()
     return [world.reload(copy).status for copy in copies]
+
+
+def test_a_market_that_is_gone_leaves_the_limit_in_force(world: World) -> None:
+    """Lost there while it was listed: 200. The limit is reached with what is lost elsewhere."""
+    copy = follower(world, copy_loss_limit="500")
+    world.run(world.entry())
+    known = markets.instrument("paper", world.held(copy).symbol)
+    assert known is not None
+    gone = replace(known, symbol="OLD/USDT:USDT", venue_symbol="OLD-USDT-SWAP")
+    instrument_note("paper", gone)
+    with tenant_scope(world.tenant.pk):
+        CopiedPosition.objects.create(
+            tenant=world.tenant,
+            subscription=copy,
+            account=copy.account,
+            customer=copy.customer,
+            symbol=gone.symbol,
+            realised_pnl=Decimal(-200),
+            changed_at=timezone.now(),
+        )
+    price_is(world, "58000", copy)  # about −200 more
+    assert watch(world, copy) == ["active"]
+    price_is(world, "56000", copy)  # about −400 more
+    assert watch(world, copy) == ["ending"]
 
 
 def test_the_loss_limit_closes_the_copy_and_ends_it_with_its_reason(world: World) -> None:

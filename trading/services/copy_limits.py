@@ -184,11 +184,14 @@ def _plus(
     price: Decimal | None,
     funding: Decimal,
 ) -> CopyResult:
-    if instrument is None or price is None:
+    """What was won and paid in a quote currency needs no price: a market that is gone, and in
+    which nothing is held, leaves the limits of what is held elsewhere in force."""
+    in_coins = instrument is not None and instrument.kind is InstrumentKind.INVERSE
+    if instrument is None or (price is None and (row.filled or in_coins)):
         return CopyResult(total.realised, None, total.fees, total.funding)
-    rate = price if instrument.kind is InstrumentKind.INVERSE else Decimal(1)
+    rate = price if in_coins and price is not None else Decimal(1)
     unrealised = total.unrealised
-    if row.filled and unrealised is not None:
+    if row.filled and price is not None and unrealised is not None:
         entry = row.average_entry_price
         gain = None if entry is None else instrument.pnl(row.filled, entry, price)
         unrealised = None if gain is None else unrealised + gain * rate
