@@ -210,6 +210,12 @@ def test_parts_have_slots_of_their_own() -> None:
     assert [leg.slot for leg in legs] == [RUNNER * PARTS + n for n in range(3)]
 
 
+def test_what_cannot_be_parted_is_one_order_and_no_endless_work() -> None:
+    assert shared("1.5", max_market_size=D(1), min_size=D(1)) == [f"{RUNNER}:1.5"]
+    assert shared("12", max_market_size=D(10), min_size=D(8)) == [f"{RUNNER}:12"]
+    assert shared("17", max_market_size=D(10), min_size=D(8)) == [f"{RUNNER}:8", f"{RUNNER}:9"]
+
+
 def test_without_a_stop_loss_the_rest_has_no_order() -> None:
     legs = legs_of(Protection(None, ((D(62000), D("0.5")),)), D(10), BTC)
     assert [(leg.quantity, leg.take_profit) for leg in legs] == [(D(5), D(62000))]

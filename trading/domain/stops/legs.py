@@ -96,7 +96,8 @@ def _parts(
         size = min(quantity, largest)
         if ZERO < quantity - size < instrument.min_size:
             # What would be left is too small for an order of its own.
-            size = instrument.quantity_down(size - instrument.min_size)
+            size = max(instrument.quantity_down(size - instrument.min_size), instrument.min_size)
+            size = size if quantity - size >= instrument.min_size else quantity
         legs.append(Leg(place * PARTS + len(legs), size, stop_loss, take_profit))
         quantity -= size
     return legs
