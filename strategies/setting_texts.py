@@ -10,9 +10,11 @@ from django.utils.translation import gettext_lazy, gettext_noop
 
 from strategies.domain.settings import (
     SPECS,
+    CopySettings,
     Effect,
     Kind,
     Level,
+    Merge,
     SettingProblem,
     SettingProblemCode,
     SettingSpec,
@@ -142,7 +144,10 @@ _LABELS: Mapping[str, tuple[str, str]] = {
     "below_minimum": (gettext_noop("Below the minimum"), ""),
     "margin_mode": (gettext_noop("Margin mode"), ""),
     "leverage_mode": (gettext_noop("Leverage"), ""),
-    "leverage": (gettext_noop("Fixed leverage"), ""),
+    "leverage": (
+        gettext_noop("Fixed leverage"),
+        gettext_noop("For “fixed” leverage; never above the max leverage and the exchange's."),
+    ),
     "max_leverage": (
         gettext_noop("Max leverage"),
         gettext_noop("Never above it, whatever the leader uses."),
@@ -171,13 +176,19 @@ _LABELS: Mapping[str, tuple[str, str]] = {
     ),
     "trading_hours": (
         gettext_noop("Trading hours"),
-        gettext_noop('One window per line, such as "mon-fri 09:00-17:30"; entries only then.'),
+        gettext_noop(
+            "Entries only then, by the clock of the firm. One window per line, such as "
+            '"mon-fri 09:00-17:30"; what goes past midnight takes two.'
+        ),
     ),
     "signal_lifetime_seconds": (
         gettext_noop("Signal lifetime (s)"),
         gettext_noop("An older signal opens nothing; exits always go."),
     ),
-    "stops_mode": (gettext_noop("Stops"), ""),
+    "stops_mode": (
+        gettext_noop("Stops"),
+        gettext_noop("Take profit and stop loss below count for “own stops” only."),
+    ),
     "take_profit_percent": (
         gettext_noop("Take profit (%)"),
         gettext_noop("From the entry price."),
@@ -250,7 +261,7 @@ _LABELS: Mapping[str, tuple[str, str]] = {
     ),
     "cooldown_after_stops": (
         gettext_noop("Pause after so many stops"),
-        gettext_noop("In a row."),
+        gettext_noop("When that many went off within the length of the pause."),
     ),
     "cooldown_minutes": (gettext_noop("Length of that pause (min)"), ""),
     "copy_loss_limit": (
@@ -337,14 +348,26 @@ _PROBLEMS: Mapping[SettingProblemCode, str] = {
     SettingProblemCode.ABOVE_VENUE: gettext_noop(
         "%(venue)s allows at most %(limit)s for %(symbol)s."
     ),
+    SettingProblemCode.ABOVE_VENUES_ALL: gettext_noop(
+        "%(venue)s allows at most %(limit)s for what is copied."
+    ),
+    SettingProblemCode.TOO_MANY: gettext_noop("At most %(limit)s symbols can have exceptions."),
+    SettingProblemCode.ABOVE_CAP: gettext_noop(
+        "An order is worth %(value)s at most, by the leverage and the setting “%(other)s”: nothing "
+        "would ever be entered."
+    ),
+    SettingProblemCode.TARGETS_FIRST: gettext_noop(
+        "The steps must lie before it and leave a part of the position for it."
+    ),
 }
 
 _EFFECTS: Mapping[Effect, str] = {
     Effect.ENTRIES_ONLY: gettext_noop(
-        "The change acts on new entries. Open positions stay as they are."
+        "Acts on new entries. Open positions and entries that are waiting already stay as they are."
     ),
     Effect.EXITS_FOLLOWED: gettext_noop(
-        "What is open and would not be opened any more stays, and its exits are still followed."
+        "What is open and would not be opened any more stays, and its exits are still followed. "
+        "Entries that are waiting already are not cancelled."
     ),
     Effect.WATCHED_AT_ONCE: gettext_noop(
         "The loss limit counts for open positions at once: if it is reached already, everything "
@@ -360,6 +383,9 @@ _EFFECTS: Mapping[Effect, str] = {
         "The leverage of an open position changes with the next entry in its symbol, for the "
         "whole position."
     ),
+    Effect.AT_THE_STOP: gettext_noop(
+        "Counts for all that is open when the copy is stopped; until then nothing happens."
+    ),
 }
 
 LEVELS: Mapping[Level, Any] = {
@@ -371,6 +397,21 @@ LEVELS: Mapping[Level, Any] = {
     Level.ACCOUNT: gettext_lazy("account"),
     Level.SUBSCRIPTION: gettext_lazy("copy"),
 }
+
+
+_UNSET = {
+    "allowed_symbols": gettext_noop("all"),
+    "trading_hours": gettext_noop("at any time"),
+    "max_entry_slippage_percent": gettext_noop("0.5 for BTC and ETH, 1.5 for others"),
+}
+"""Of what is stated by nobody and is neither without a limit nor nothing."""
+
+
+def idle_text(chooser: str, settings: CopySettings) -> str:
+    """Why a setting does nothing now."""
+    value = value_text(chooser, getattr(settings, chooser))
+    params = {"other": setting_label(chooser), "value": value}
+    return _("No effect while “%(other)s” is: %(value)s.") % params
 
 
 def setting_label(name: str) -> str:
@@ -388,9 +429,18 @@ def choice_label(spec: SettingSpec, value: str) -> str:
 
 
 def value_text(name: str, value: Any) -> str:
-    """A value as a reader says it; "–" for none."""
+    """A value as a reader says it; "–" for none. An empty list lets nothing through."""
     spec = SPECS[name]
-    if value is None or value in ((), frozenset(), {}):
+    if value is None:
+        unset = _UNSET.get(name)
+        if unset is None:
+            return _("not limited") if spec.merge is Merge.MINIMUM else "–"
+        return _(unset)
+    if value == frozenset() and spec.merge is Merge.INTERSECTION:
+        return _("none at all")
+    if value == () and spec.merge is Merge.INTERSECTION:
+        return _("never")
+    if value in ((), frozenset(), {}):
         return "–"
     if spec.kind is Kind.CHOICE:
         return choice_label(spec, str(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,20 +17,23 @@ from strategies.domain.settings import (
     Origin,
     SettingSpec,
     layer_problems,
+    without_effect,
 )
 from strategies.models import StatedSettings
 from strategies.selectors.settings import level_of, settings_content
-from strategies.services.settings import ONLY_STRATEGY, settings_problems
+from strategies.services.settings import BINDABLE, ONLY_STRATEGY, settings_problems
 from strategies.setting_texts import (
     GROUPS,
     LEVELS,
     choice_label,
+    idle_text,
     problem_text,
     setting_help,
     setting_label,
     value_text,
 )
 
+BINDING = "binding"
 _LISTS = (Kind.SYMBOLS, Kind.SYMBOL_MAP, Kind.TARGETS, Kind.HOURS)
 _WHOLE = (Kind.COUNT, Kind.SECONDS, Kind.MINUTES)
 
@@ -43,6 +46,8 @@ class Line:
     in_force: str
     origin: str
     is_own: bool
+    idle: str = ""
+    """Why what is in force has no effect now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class Group:
 class SettingsForm(forms.Form):
     """What a level states, in general or for one symbol; an empty field states nothing.
 
-    `row` is the level's row. `names` limits what is offered.
+    `row` is the level's row; `fixed` are the settings that a level above does not leave to it.
     """
 
     text_widget: type[forms.Widget] = forms.TextInput
@@ -65,14 +70,28 @@ class SettingsForm(forms.Form):
 
     version = forms.IntegerField(widget=forms.HiddenInput)
 
-    def __init__(self, data: Any = None, *, row: StatedSettings, symbol: str = "") -> None:
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        row: StatedSettings,
+        symbol: str = "",
+        fixed: Collection[str] = frozenset(),
+    ) -> None:
         self.row, self.symbol = row, symbol
         self.content = settings_content(row)
-        self.stated: Mapping[str, Any] = (
+        self.fixed = {name for name in fixed if name in BINDABLE}
+        stated: Mapping[str, Any] = (
             self.content["symbols"].get(symbol, {}) if symbol else self.content["values"]
         )
-        initial = {name: _shown(SPECS[name], raw) for name, raw in self.stated.items()}
-        super().__init__(data, initial={**initial, "version": row.settings_version})
+        self.stated = {name: raw for name, raw in stated.items() if name in SPECS}
+        initial = {
+            name: _shown(SPECS[name], raw)
+            for name, raw in self.stated.items()
+            if name not in self.fixed
+        }
+        initial |= {"version": row.settings_version, BINDING: self.content.get("binding", [])}
+        super().__init__(data, initial=initial)
         level = level_of(row)
         for name, spec in SPECS.items():
             if symbol and not spec.per_symbol:
@@ -80,6 +99,15 @@ class SettingsForm(forms.Form):
             if name in ONLY_STRATEGY and level is not Level.STRATEGY:
                 continue
             self.fields[name] = self._field(spec)
+            self.fields[name].disabled = name in self.fixed
+        if level is Level.STRATEGY and not symbol:
+            self.fields[BINDING] = forms.MultipleChoiceField(
+                label=_("Fixed for all followers"),
+                help_text=_("What copies of this strategy cannot set otherwise."),
+                choices=[(name, setting_label(name)) for name in SPECS if name in BINDABLE],
+                widget=forms.CheckboxSelectMultiple,
+                required=False,
+            )
 
     def _field(self, spec: SettingSpec) -> forms.Field:
         texts: dict[str, Any] = {
@@ -104,9 +132,11 @@ class SettingsForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         stated = {}
         for name in self.fields:
-            if name != "version" and cleaned.get(name):
+            if name in SPECS and cleaned.get(name):
                 stated[name] = _read(SPECS[name], cleaned[name])
-        content = dict(self.content)
+        content = self._without_fixed()
+        if BINDING in self.fields:
+            content["binding"] = sorted(cleaned.get(BINDING, []))
         if self.symbol:
             content["symbols"] = {**content["symbols"], self.symbol: stated}
         else:
@@ -120,21 +150,44 @@ class SettingsForm(forms.Form):
                 self.add_error(None, f"{where.strip()}: {problem_text(problem)}")
         return cleaned
 
+    def _without_fixed(self) -> dict[str, Any]:
+        """What the level states, without what it stated before that was fixed above it."""
+
+        def free(stated: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: raw for name, raw in stated.items() if name not in self.fixed}
+
+        symbols = {symbol: free(stated) for symbol, stated in self.content["symbols"].items()}
+        return {**self.content, "values": free(self.content["values"]), "symbols": symbols}
+
     def groups(self, found: Effective | None) -> Iterator[Group]:
         """The fields as the page shows them; `found` is what is in force, if that can be said."""
+        idle = {} if found is None else without_effect(found.settings)
         for title, names in GROUPS:
-            lines = tuple(self._line(name, found) for name in names if name in self.fields)
+            lines = tuple(self._line(name, found, idle) for name in names if name in self.fields)
             used = any(line.is_own or line.field.errors or line.field.value() for line in lines)
             if lines:
                 yield Group(_(title), lines, used)
 
-    def _line(self, name: str, found: Effective | None) -> Line:
-        own = name in self.stated
+    def own_names(self) -> list[str]:
+        """What the sent form states."""
+        part = self.changed_content
+        stated = part["symbols"].get(self.symbol, {}) if self.symbol else part["values"]
+        return [name for name in SPECS if name in stated]
+
+    def binding(self) -> forms.BoundField | None:
+        """Of a strategy: what it fixes."""
+        return self[BINDING] if BINDING in self.fields else None
+
+    def _line(self, name: str, found: Effective | None, idle: Mapping[str, str]) -> Line:
+        own = name in self.stated and name not in self.fixed
         if found is None:
             return Line(self[name], "", "", own)
         value = value_text(name, getattr(found.settings, name))
         origins = ", ".join(map(_origin_text, found.origin(name)))
-        return Line(self[name], value, origins, own)
+        if name in self.fixed:
+            origins = _("%(origin)s; fixed by the strategy") % {"origin": origins}
+        why = idle_text(idle[name], found.settings) if name in idle else ""
+        return Line(self[name], value, origins, own, why)
 
 
 def _origin_text(origin: Origin) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -23,6 +24,8 @@ from customers.services.accounts import account_pause, account_resume
 from customers.services.credentials import CredentialRefusedError, credential_store
 from customers.wakeup import wake
 
+MOST_LEVERAGE = 125
+
 
 class AccountForm(ConsoleForm):
     venue = forms.ChoiceField(label=gettext_lazy("venue"), widget=UnfoldAdminSelectWidget)
@@ -32,6 +35,15 @@ class AccountForm(ConsoleForm):
         venue = self.fields.get("venue")
         if isinstance(venue, forms.ChoiceField):
             venue.choices = [(name, entry["label"]) for name, entry in settings.VENUES.items()]
+
+    def clean_max_leverage(self) -> Decimal | None:
+        """It is a level of copy settings, which take nothing else."""
+        leverage: Decimal | None = self.cleaned_data["max_leverage"]
+        if leverage is not None and leverage < 1:
+            raise forms.ValidationError(_("At least %(limit)s.") % {"limit": "1"})
+        if leverage is not None and leverage > MOST_LEVERAGE:
+            raise forms.ValidationError(_("At most %(limit)s.") % {"limit": MOST_LEVERAGE})
+        return leverage
 
 
 class KeysForm(forms.Form):

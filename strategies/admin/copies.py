@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -17,14 +17,16 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 
-from customers.admin_base import ConsoleForm, ConsoleModelAdmin
+from customers.admin_base import ConsoleForm
 from customers.admin_fields import LinesField
 from customers.admin_pages import access_of, client_address
 from customers.domain.roles import Verb
-from strategies.admin.settings_page import settings_page
+from strategies.admin.settings_page import SettingsRowAdmin
 from strategies.domain.settings import OnStop
 from strategies.end_texts import end_text
 from strategies.models import Strategy, Subscription
+from strategies.selectors.settings import settings_content
+from strategies.services.settings import settings_problems
 from strategies.services.subscriptions import (
     SubscriptionRefusedError,
     stop_effect,
@@ -32,6 +34,7 @@ from strategies.services.subscriptions import (
     subscription_resume,
     subscription_stop,
 )
+from strategies.setting_texts import problem_text
 
 _STOP_EFFECTS = {
     OnStop.LEAVE: gettext_lazy(
@@ -53,28 +56,43 @@ class SymbolsField(LinesField):
     def normal(self, line: str) -> str:
         return line.upper()
 
-    def check_line(self, line: str) -> None:
-        if "/" not in line or len(line) > 48:
-            raise ValidationError(
-                _("%(symbol)s is not a symbol like BTC/USDT:USDT.") % {"symbol": line}
-            )
+
+class TermsForm(ConsoleForm):
+    """A new row's terms, checked as its page of settings checks them; later they are changed
+    there alone, where every version is kept."""
+
+    terms: ClassVar[Mapping[str, str]]
+    """The setting that each field is."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.instance._state.adding and not self.errors:
+            self._check_terms(cleaned)
+        return cleaned
+
+    def _check_terms(self, cleaned: Mapping[str, Any]) -> None:
+        for name in self.terms.values():
+            setattr(self.instance, name, cleaned[name])
+        content = settings_content(self.instance)
+        for problem in settings_problems(self.instance, content):
+            self.add_error(self.terms.get(problem.name), problem_text(problem))
 
 
-class StrategyForm(ConsoleForm):
+class StrategyForm(TermsForm):
+    terms: ClassVar[Mapping[str, str]] = {
+        "follow_ratio": "follow_ratio",
+        "max_leverage": "max_leverage",
+        "allowed_symbols": "symbols",
+    }
+
     symbols = SymbolsField(
         label=gettext_lazy("Symbols"),
         help_text=gettext_lazy("One per line, such as BTC/USDT:USDT. Empty: all are copied."),
     )
 
-    def clean_follow_ratio(self) -> Any:
-        ratio = self.cleaned_data["follow_ratio"]
-        if ratio is not None and ratio <= 0:
-            raise ValidationError(_("The ratio must be above zero."))
-        return ratio
-
 
 @admin.register(Strategy)
-class StrategyAdmin(ConsoleModelAdmin[Strategy]):
+class StrategyAdmin(SettingsRowAdmin):
     form = StrategyForm
     list_display = [
         "name", "source", "status_label", "follow_ratio", "max_leverage", "symbol_list",
@@ -92,16 +110,9 @@ class StrategyAdmin(ConsoleModelAdmin[Strategy]):
         ),
     ]
 
-    actions_detail = ["edit_settings"]
-
-    @action(
-        description=gettext_lazy("Copy settings"),
-        url_path="settings",
-        permissions=["change"],
-        icon="tune",
-    )
-    def edit_settings(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return settings_page(self, request, self.object_or_404(request, object_id, Verb.CHANGE))
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        fixed = list(self.readonly_fields)
+        return fixed if obj is None else [*fixed, *StrategyForm.terms.values()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Strategy]:
         followers = (
@@ -134,23 +145,24 @@ class StrategyAdmin(ConsoleModelAdmin[Strategy]):
         )
 
 
-class SubscriptionForm(ConsoleForm):
+class SubscriptionForm(TermsForm):
     """The customer follows from the account, so the two can never disagree."""
 
+    terms: ClassVar[Mapping[str, str]] = {
+        name: name for name in ("sizing_mode", "fixed_amount", "ratio", "max_leverage")
+    }
+
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        account, strategy = cleaned.get("account"), cleaned.get("strategy")
+        account = self.cleaned_data.get("account")
         if account is not None:
             self.instance.customer = account.customer
-        if self.instance._state.adding and account is not None and strategy is not None:
-            self._refuse_a_second_one(account, strategy)
-        mode = cleaned.get("sizing_mode")
-        if mode == Subscription.SizingMode.FIXED_AMOUNT and not cleaned.get("fixed_amount"):
-            self.add_error("fixed_amount", _("This sizing mode needs an amount."))
-        for name in ("fixed_amount", "ratio", "max_leverage"):
-            if cleaned.get(name) is not None and cleaned[name] <= 0:
-                self.add_error(name, _("The value must be above zero."))
-        return cleaned
+        return super().clean()
+
+    def _check_terms(self, cleaned: Mapping[str, Any]) -> None:
+        account, strategy = cleaned["account"], cleaned["strategy"]
+        self.instance.account, self.instance.strategy = account, strategy
+        self._refuse_a_second_one(account, strategy)
+        super()._check_terms(cleaned)
 
     def _refuse_a_second_one(self, account: Any, strategy: Any) -> None:
         live = Subscription.objects.filter(account=account, strategy=strategy)
@@ -159,7 +171,7 @@ class SubscriptionForm(ConsoleForm):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ConsoleModelAdmin[Subscription]):
+class SubscriptionAdmin(SettingsRowAdmin):
     form = SubscriptionForm
     list_display = [
         "account", "customer", "strategy", "status_label", "sizing_mode", "ratio", "fixed_amount",
@@ -187,7 +199,8 @@ class SubscriptionAdmin(ConsoleModelAdmin[Subscription]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         fixed = list(self.readonly_fields)
-        return [*fixed, "strategy", "account"] if obj is not None else fixed
+        later = ["strategy", "account", *SubscriptionForm.terms]
+        return fixed if obj is None else [*fixed, *later]
 
     page_select_related = ["account", "strategy", "customer"]
 
@@ -202,15 +215,6 @@ class SubscriptionAdmin(ConsoleModelAdmin[Subscription]):
     )
     def status_label(self, subscription: Subscription) -> tuple[str, str]:
         return subscription.status, subscription.get_status_display()
-
-    @action(
-        description=gettext_lazy("Copy settings"),
-        url_path="settings",
-        permissions=["change"],
-        icon="tune",
-    )
-    def edit_settings(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return settings_page(self, request, self.object_or_404(request, object_id, Verb.CHANGE))
 
     # --- one ----------------------------------------------------------------------------------
 

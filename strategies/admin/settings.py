@@ -6,34 +6,23 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import action, display
+from unfold.decorators import display
 
-from customers.admin_base import ConsoleForm, ConsoleModelAdmin, LedgerAdmin
+from customers.admin_base import ConsoleForm, LedgerAdmin
 from customers.admin_json import pretty_json
-from customers.domain.roles import Resource, Verb
+from customers.domain.roles import Resource
 from customers.models import Customer
-from strategies.admin.settings_page import settings_page
+from strategies.admin.settings_page import SettingsRowAdmin
 from strategies.models import CustomerSettings, PlatformSettings, SettingsVersion, TenantSettings
 
 
-class SettingsAdmin(ConsoleModelAdmin[Any]):
+class SettingsAdmin(SettingsRowAdmin):
     """A level's row; what it states is on a page of its own."""
 
     readonly_fields = ["settings_version"]
-    actions_detail = ["edit_settings"]
-
-    @action(
-        description=gettext_lazy("Copy settings"),
-        url_path="settings",
-        permissions=["change"],
-        icon="tune",
-    )
-    def edit_settings(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        row = self.object_or_404(request, object_id, Verb.CHANGE)
-        return settings_page(self, request, row)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.decorators import action
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -15,6 +18,7 @@ from unfold.widgets import (
 
 from customers.admin_base import ConsoleModelAdmin
 from customers.admin_pages import access_of, client_address, console_page
+from customers.domain.roles import Verb
 from strategies.models import StatedSettings
 from strategies.settings_changes import SettingsChange, settings_change_of
 from strategies.settings_form import SettingsForm
@@ -24,6 +28,31 @@ class ConsoleSettingsForm(SettingsForm):
     text_widget = UnfoldAdminTextInputWidget
     lines_widget = UnfoldAdminTextareaWidget
     choice_widget = UnfoldAdminSelectWidget
+
+
+class SettingsRowAdmin(ConsoleModelAdmin[Any]):
+    """A row that states copy settings, which have a page of their own."""
+
+    actions_detail = ["edit_settings"]
+
+    @action(
+        description=gettext_lazy("Copy settings"),
+        url_path="settings",
+        permissions=["change"],
+        icon="tune",
+    )
+    def edit_settings(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return settings_page(self, request, self.object_or_404(request, object_id, Verb.CHANGE))
+
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool
+    ) -> None:
+        """Without the settings as they were when the page was loaded: they change elsewhere."""
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        with self.writing_scope(request, obj):
+            obj.save(update_fields=form.changed_data)
 
 
 def settings_page(

@@ -21,10 +21,13 @@ from strategies.domain.settings import (
     SettingProblem,
     layer_problems,
     value_to_json,
+    without_effect,
 )
+from strategies.domain.settings.reading import SettingValueError
 from strategies.models import Subscription
 from strategies.selectors.settings import settings_content, subscription_settings
 from strategies.services.settings import (
+    BINDABLE,
     SettingsChangedMeanwhileError,
     SettingsRefusedError,
     settings_change,
@@ -77,11 +80,21 @@ class InForceOutput(serializers.Serializer):
     origins = serializers.ListField(
         child=serializers.CharField(), help_text="The levels that it came from."
     )
+    fixed = serializers.BooleanField(help_text="By the strategy: the copy cannot state another.")
+    idle_by = serializers.CharField(
+        allow_blank=True,
+        help_text="The setting because of whose value this one has no effect now; mostly empty.",
+    )
 
 
 class SettingsOutput(serializers.Serializer):
     version = serializers.IntegerField()
     stated = serializers.JSONField(help_text="What the copy itself states.")
+    unreadable = serializers.CharField(
+        allow_blank=True,
+        help_text="A setting that some level has stored and that is no value: until it is "
+        "corrected nothing is entered. Mostly empty; otherwise `in_force` is.",
+    )
     in_force = serializers.DictField(child=InForceOutput())
 
 
@@ -143,18 +156,26 @@ def _symbol(request: Request) -> str:
 
 
 def _document(subscription: Any, symbol: str) -> dict[str, Any]:
-    found: Effective = subscription_settings(subscription, symbol)
-    return {
+    document = {
         "version": subscription.settings_version,
         "stated": settings_content(subscription),
-        "in_force": {
-            name: {
-                "value": value_to_json(spec, getattr(found.settings, name)),
-                "origins": [origin.level.name.lower() for origin in found.origin(name)],
-            }
-            for name, spec in SPECS.items()
-        },
+        "unreadable": "",
     }
+    try:
+        found: Effective = subscription_settings(subscription, symbol)
+    except SettingValueError as error:
+        return {**document, "unreadable": error.name, "in_force": {}}
+    idle = without_effect(found.settings)
+    in_force = {
+        name: {
+            "value": value_to_json(spec, getattr(found.settings, name)),
+            "origins": [origin.level.name.lower() for origin in found.origin(name)],
+            "fixed": name in found.binding & BINDABLE,
+            "idle_by": idle.get(name, ""),
+        }
+        for name, spec in SPECS.items()
+    }
+    return {**document, "in_force": in_force}
 
 
 def _messages(problems: Sequence[SettingProblem]) -> dict[str, list[str]]:

@@ -1,5 +1,3 @@
-from decimal import Decimal
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -53,7 +51,8 @@ class Subscription(TenantModel, StatedSettings):
         _("sizing mode"),
         max_length=20,
         choices=SizingMode.choices,
-        default=SizingMode.EQUITY_PROPORTIONAL,
+        blank=True,
+        help_text=_("Empty: as the levels above set it."),
     )
     fixed_amount = AmountField(
         _("fixed amount"),
@@ -63,7 +62,8 @@ class Subscription(TenantModel, StatedSettings):
     )
     ratio = AmountField(
         _("ratio"),
-        default=Decimal(1),
+        null=True,
+        blank=True,
         help_text=_("Multiplies the leader's size, or the share of equity."),
     )
     max_leverage = AmountField(_("max leverage"), null=True, blank=True)

@@ -21,14 +21,17 @@ from customers.tenancy import tenant_scope
 from strategies.domain.settings import (
     SPECS,
     Effective,
+    Layer,
     Level,
     Merge,
     SettingProblem,
     SettingProblemCode,
     contradictions,
-    layer_from_json,
+    effective_settings,
     layer_problems,
+    merged,
 )
+from strategies.domain.settings.reading import SettingValueError
 from strategies.models import (
     CustomerSettings,
     PlatformSettings,
@@ -39,18 +42,22 @@ from strategies.models import (
     TenantSettings,
 )
 from strategies.selectors.settings import (
-    in_force,
+    layers_in_force,
     level_of,
+    own_layer,
     settings_content,
-    shared_merged,
-    shared_settings,
 )
 from venues import markets
-from venues.domain.types import VenueError
+from venues.domain.types import InstrumentKind, VenueError
 from venues.gateway import UnknownVenueError
 
 ONLY_STRATEGY = frozenset({"follow_ratio"})
-_NEEDED_IN_SUBSCRIPTION = {"sizing_mode": "equity_proportional", "ratio": "1"}
+BINDABLE = frozenset(
+    name
+    for name, spec in SPECS.items()
+    if spec.merge is Merge.NEAREST and name not in ONLY_STRATEGY
+)
+"""What a strategy may fix for its followers; caps and lists hold for them without that."""
 
 
 class SettingsRefusedError(Exception):
@@ -95,19 +102,30 @@ def settings_problems(row: StatedSettings, content: Mapping[str, Any]) -> list[S
         for name in stated
         if name in ONLY_STRATEGY and level is not Level.STRATEGY
     ]
+    problems += [
+        SettingProblem(name, SettingProblemCode.UNKNOWN)
+        for name in content.get("binding", ())
+        if name not in BINDABLE or level is not Level.STRATEGY
+    ]
     if problems:
         return problems
+    try:
+        layers = layers_in_force(row, instead=content)
+    except SettingValueError:
+        # What another level states wrongly is not for this one to mend.
+        layers = [own_layer(row, content)]
+    asks_venue = any("leverage" in stated for _symbol, stated in _parts(content))
+    limits = _venue_limits(row) if asks_venue else {}
     for symbol, stated in _parts(content):
-        problems += _bound(row, stated, symbol)
-        found = in_force(row, symbol, instead=content)
+        problems += _bound(layers, symbol)
+        found = effective_settings(merged(layers, symbol))
         problems += [
             SettingProblem(problem.name, problem.code, problem.params, symbol)
             for problem in contradictions(found.settings)
-            # What another level states wrongly is not for this one to mend.
             if problem.name in stated or set(problem.params.values()) & set(stated)
         ]
-        if isinstance(row, Subscription) and symbol:
-            problems += _above_venue(row, found, stated, symbol)
+        if "leverage" in stated:
+            problems += _above_venue(row, found, symbol, limits)
     return problems
 
 
@@ -116,38 +134,47 @@ def _parts(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
     yield from (content.get("symbols") or {}).items()
 
 
-def _bound(row: StatedSettings, stated: Mapping[str, Any], symbol: str) -> list[SettingProblem]:
-    if not isinstance(row, Subscription):
-        return []
-    above = shared_merged(shared_settings(row.strategy), symbol)
+def _bound(layers: Sequence[Layer], symbol: str) -> list[SettingProblem]:
+    """What the last level states otherwise than those above it allow."""
+    *above, own = layers
+    found = effective_settings(merged(above, symbol))
+    stated = own.symbols.get(symbol, {}) if symbol else own.values
     return [
         SettingProblem(name, SettingProblemCode.BINDING, symbol=symbol)
-        for name, raw in stated.items()
-        if name in above.binding
-        and SPECS[name].merge is Merge.NEAREST
-        and name in above.values
-        and layer_from_json(Level.SUBSCRIPTION, {"values": {name: raw}}).values[name]
-        != above.values[name]
+        for name, value in stated.items()
+        if name in found.binding & BINDABLE and value != getattr(found.settings, name)
     ]
 
 
-def _above_venue(
-    row: Subscription, found: Effective, stated: Mapping[str, Any], symbol: str
-) -> list[SettingProblem]:
-    """Leverage that the venue does not have for the symbol; unknown while it is not reachable,
-    and then planning keeps below it."""
-    if "leverage" not in stated or found.settings.leverage is None:
-        return []
-    venue = row.account.venue
+def _venue_limits(row: StatedSettings) -> Mapping[str, Decimal]:
+    """The highest leverage of each symbol at a copy's venue; none while it cannot be asked, and
+    then planning keeps below it."""
+    if not isinstance(row, Subscription):
+        return {}
     try:
-        instrument = markets.instrument(venue, symbol)
+        listed = markets.instruments(row.account.venue)
     except (VenueError, TimeoutError, UnknownVenueError):
+        return {}
+    return {
+        symbol: instrument.max_leverage
+        for symbol, instrument in listed.items()
+        if instrument.kind is not InstrumentKind.SPOT
+    }
+
+
+def _above_venue(
+    row: Any, found: Effective, symbol: str, limits: Mapping[str, Decimal]
+) -> list[SettingProblem]:
+    """In general, what is above the limit of every symbol that is copied is refused."""
+    allowed = found.settings.allowed_symbols
+    asked = [symbol] if symbol else limits if allowed is None else allowed
+    known = [limits[each] for each in asked if each in limits]
+    leverage = found.settings.leverage
+    if not known or leverage is None or leverage <= max(known):
         return []
-    if instrument is None or found.settings.leverage <= instrument.max_leverage:
-        return []
-    limit = f"{instrument.max_leverage.normalize():f}"
-    params = {"venue": venue, "limit": limit}
-    return [SettingProblem("leverage", SettingProblemCode.ABOVE_VENUE, params, symbol)]
+    params = {"venue": row.account.venue, "limit": f"{max(known).normalize():f}"}
+    code = SettingProblemCode.ABOVE_VENUE if symbol else SettingProblemCode.ABOVE_VENUES_ALL
+    return [SettingProblem("leverage", code, params, symbol)]
 
 
 @transaction.atomic
@@ -207,16 +234,15 @@ def _take(row: Any, content: Mapping[str, Any]) -> None:
     """Into the columns what is a column, the rest into the JSON."""
     values = dict(content.get("values") or {})
     if isinstance(row, Subscription):
-        for name, unset in _NEEDED_IN_SUBSCRIPTION.items():
-            values.setdefault(name, unset)
-        row.sizing_mode = values.pop("sizing_mode")
-        row.ratio = Decimal(values.pop("ratio"))
+        row.sizing_mode = values.pop("sizing_mode", "")
+        row.ratio = _amount(values.pop("ratio", None))
         row.fixed_amount = _amount(values.pop("fixed_amount", None))
         row.max_leverage = _amount(values.pop("max_leverage", None))
     elif isinstance(row, Strategy):
         row.follow_ratio = Decimal(values.pop("follow_ratio", "1"))
         row.max_leverage = _amount(values.pop("max_leverage", None))
         row.symbols = list(values.pop("allowed_symbols", []))
+        row.binding_settings = sorted(content.get("binding", row.binding_settings))
     symbols = {symbol: dict(own) for symbol, own in (content.get("symbols") or {}).items() if own}
     row.settings = {"values": values, "symbols": symbols} if values or symbols else {}
 

@@ -5,6 +5,7 @@ import pytest
 import tests.factories as make
 from customers.models import ApiKey
 from customers.tenancy import tenant_scope
+from strategies.models import Strategy
 from tests.api.conftest import Caller
 
 BTC = "BTC/USDT:USDT"
@@ -31,15 +32,18 @@ def test_what_is_in_force_and_from_where(scene, writer):
     )
     body = writer.get(url(scene.partners)).json()
     assert body["version"] == 0
-    assert body["in_force"]["max_leverage"] == {"value": "4", "origins": ["tenant"]}
-    assert body["in_force"]["direction"] == {"value": "as_leader", "origins": ["default"]}
+    assert body["in_force"]["max_leverage"] == {
+        "value": "4", "origins": ["tenant"], "fixed": False, "idle_by": "",
+    }  # fmt: skip
+    assert body["in_force"]["direction"]["origins"] == ["default"]
 
 
 def test_a_change_with_an_exception(scene, writer):
     body = {"version": 0, "values": BASE, "symbols": {BTC: {"ratio": "0.5"}}}
     answer = writer.put(url(scene.partners, f"?symbol={BTC}"), body)
     assert answer.status_code == 200
-    assert answer.json()["in_force"]["ratio"] == {"value": "0.5", "origins": ["subscription"]}
+    ratio = answer.json()["in_force"]["ratio"]
+    assert (ratio["value"], ratio["origins"]) == ("0.5", ["subscription"])
     again = writer.put(url(scene.partners), body)
     assert (again.status_code, again.json()["error"]["code"]) == (409, "changed_meanwhile")
 
@@ -61,3 +65,59 @@ def test_a_key_that_may_not_and_rows_that_are_others(scene, writer):
     for world in (scene.rivals, scene.house, scene.strangers):
         assert writer.put(url(world), body).status_code == 404
         assert writer.get(url(world)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        r'{"allowed_symbols": ["\ud800"]}',
+        r'{"\udfff": "1"}',
+        '{"ratio": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    ],
+)
+def test_what_is_no_text_is_refused(scene, writer, values):
+    body = f'{{"version": 0, "values": {values}}}'.encode()
+    assert writer("PUT", url(scene.partners), body).status_code == 400
+
+
+def test_many_exceptions_ask_the_database_no_more(scene, writer, django_assert_max_num_queries):
+    symbols = {f"A{number}/USDT:USDT": {"ratio": "0.5"} for number in range(100)}
+    with django_assert_max_num_queries(40):
+        answer = writer.put(url(scene.partners), {"version": 0, "values": {}, "symbols": symbols})
+    assert answer.status_code == 200
+    symbols["B/USDT:USDT"] = {"ratio": "0.5"}
+    answer = writer.put(url(scene.partners), {"version": 1, "values": {}, "symbols": symbols})
+    message = "At most 100 symbols can have exceptions."
+    assert answer.json()["error"]["fields"] == {"symbols": [message]}
+
+
+def test_what_a_level_stored_wrongly_is_named(scene, writer):
+    subscription = scene.partners.rows["subscriptions"]
+    with tenant_scope(subscription.tenant_id):
+        Strategy.objects.filter(pk=subscription.strategy_id).update(max_leverage="200")
+    for answer in (
+        writer.get(url(scene.partners)),
+        writer.put(url(scene.partners), {"version": 0, "values": {"direction": "long_only"}}),
+    ):
+        body = answer.json()
+        assert (answer.status_code, body["unreadable"], body["in_force"]) == (
+            200,
+            "max_leverage",
+            {},
+        )
+
+
+def test_what_is_fixed_and_what_has_no_effect(scene, writer):
+    subscription = scene.partners.rows["subscriptions"]
+    with tenant_scope(subscription.tenant_id):
+        Strategy.objects.filter(pk=subscription.strategy_id).update(
+            binding_settings=["direction", "max_leverage"]
+        )
+    values = {"stop_loss_percent": "5", "max_leverage": "3"}
+    answer = writer.put(url(scene.partners), {"version": 0, "values": values}).json()["in_force"]
+    assert [name for name, row in answer.items() if row["fixed"]] == ["direction"]
+    assert answer["stop_loss_percent"]["idle_by"] == "stops_mode"
+    refused = writer.put(
+        url(scene.partners), {"version": 1, "values": {"direction": "reversed"}}
+    ).json()["error"]["fields"]
+    assert refused == {"direction": ["The strategy fixes this setting."]}

@@ -387,7 +387,7 @@ QUERIES = {
     "/": 18,
     "/positions/": 8,
     "/orders/": 7,
-    "/copies/": 8,
+    "/copies/": 11,
     "/parts/numbers/": 12,
     "/parts/feed/": 6,
 }

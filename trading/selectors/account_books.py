@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 
 from customers.models import Customer
 from customers.templatetags.figures import quantity, short_symbol
+from strategies.domain.settings import CopySettings
 from strategies.models import Subscription
+from strategies.selectors.settings import copies_in_force
 from trading.finding_texts import finding_text
 from trading.models import AccountBooks, Finding, UnattributedPosition
 
@@ -103,13 +105,17 @@ def _own_text(symbol: str, held: Decimal) -> str:
 class CopyCard:
     copy: Subscription
     books: BooksView
+    settings: CopySettings | None
+    """In force; None when they cannot be read."""
 
 
 def copy_cards(customer: Customer, copies: Sequence[Subscription]) -> Iterable[CopyCard]:
     """What is said about ended copies is history: nothing but their findings."""
     views = customer_books(customer)
+    in_force = copies_in_force(customer, copies)
     for copy in copies:
         view = views.get(copy.account_id, BooksView()).of_copy(copy)
         if copy.status == Subscription.Status.STOPPED:
             view = BooksView([row for row in view.findings if row.subscription_id])
-        yield CopyCard(copy, view)
+        found = in_force.get(copy.pk)
+        yield CopyCard(copy, view, None if found is None else found.settings)

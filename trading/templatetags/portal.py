@@ -18,6 +18,8 @@ from django.utils.translation import pgettext
 
 from customers.models import ExchangeAccount
 from customers.templatetags.figures import icon, money, quantity
+from strategies.domain.settings import CopySettings
+from strategies.domain.sizing import SizingMode
 from strategies.end_texts import end_text
 from strategies.models import Subscription
 from trading.models import Intent, Order
@@ -153,19 +155,18 @@ def order_type_name(order_type: str) -> str:
 
 
 @register.filter
-def sizing_text(copy: Subscription) -> str:
-    """The sizing rule in a few words."""
-    modes = Subscription.SizingMode
-    if copy.sizing_mode == modes.FIXED_AMOUNT:
+def sizing_text(in_force: CopySettings, copy: Subscription) -> str:
+    """The sizing rule that is in force, in a few words."""
+    if in_force.sizing_mode is SizingMode.FIXED_AMOUNT:
         currency = copy.account.balance_currency
         return _("%(amount)s %(currency)s per order") % {
-            "amount": money(copy.fixed_amount),
+            "amount": money(in_force.fixed_amount),
             "currency": currency,
         }
-    if copy.sizing_mode == modes.LEADER_RATIO:
-        return _("%(ratio)s × the leader's size") % {"ratio": quantity(copy.ratio)}
-    if copy.sizing_mode == modes.FIXED_RISK:
+    if in_force.sizing_mode is SizingMode.LEADER_RATIO:
+        return _("%(ratio)s × the leader's size") % {"ratio": quantity(in_force.ratio)}
+    if in_force.sizing_mode is SizingMode.FIXED_RISK:
         return _("By the risk at the stop")
-    if copy.ratio == Decimal(1):
+    if in_force.ratio == Decimal(1):
         return _("In proportion to equity")
-    return _("In proportion to equity × %(ratio)s") % {"ratio": quantity(copy.ratio)}
+    return _("In proportion to equity × %(ratio)s") % {"ratio": quantity(in_force.ratio)}

@@ -6,7 +6,12 @@ strategy, customer, account, subscription) states some of them, and may state ot
 symbols; `effective_settings` merges them and says where each value came from.
 """
 
-from strategies.domain.settings.checking import SettingProblem, SettingProblemCode, contradictions
+from strategies.domain.settings.checking import (
+    SettingProblem,
+    SettingProblemCode,
+    contradictions,
+    without_effect,
+)
 from strategies.domain.settings.effects import Difference, Effect, differences, effects
 from strategies.domain.settings.fields import (
     DEFAULTS,
@@ -83,4 +88,5 @@ __all__ = [
     "settings_to_json",
     "sizing_terms",
     "value_to_json",
+    "without_effect",
 ]

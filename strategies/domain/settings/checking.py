@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 
 from strategies.domain.settings.fields import (
+    DEFAULTS,
     NOT_OFFERED,
     CopySettings,
     Execution,
@@ -38,6 +40,14 @@ class SettingProblemCode(StrEnum):
     BINDING = "binding"
     """A level above fixed it."""
     ABOVE_VENUE = "above_venue"
+    ABOVE_VENUES_ALL = "above_venues_all"
+    """Of every symbol that is copied there."""
+    TOO_MANY = "too_many"
+    """Exceptions for single symbols."""
+    ABOVE_CAP = "above_cap"
+    """More than the setting `other` lets an order be worth: `value`."""
+    TARGETS_FIRST = "targets_first"
+    """The steps lie beyond it, or leave nothing for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,13 @@ _ORDERED = (
 
 def contradictions(settings: CopySettings) -> list[SettingProblem]:
     """Everything that contradicts itself in what would be in force."""
-    return [*_needed(settings), *_ordered(settings), *_stops(settings)]
+    return [
+        *_needed(settings),
+        *_ordered(settings),
+        *_smallest(settings),
+        *_stops(settings),
+        *_targets(settings),
+    ]
 
 
 def _needed(settings: CopySettings) -> Iterator[SettingProblem]:
@@ -115,7 +131,82 @@ def _stops(settings: CopySettings) -> Iterator[SettingProblem]:
             yield SettingProblem(
                 "stop_loss_percent", SettingProblemCode.NEEDED, {"by": "stops_mode"}
             )
-    leverage = settings.leverage if settings.leverage_mode is LeverageMode.FIXED else None
-    loss = settings.stop_loss_percent
-    if leverage is not None and loss is not None and loss * leverage >= 100:
-        yield SettingProblem("stop_loss_percent", SettingProblemCode.LEVERAGE_AND_STOP)
+    leverage = fixed_leverage(settings)
+    name = "trailing_percent" if settings.stop_loss_percent is None else "stop_loss_percent"
+    away = getattr(settings, name)
+    if leverage is not None and away is not None and away * leverage >= 100:
+        yield SettingProblem(name, SettingProblemCode.LEVERAGE_AND_STOP)
+
+
+def _smallest(settings: CopySettings) -> Iterator[SettingProblem]:
+    """A cap counts margin, the smallest entry what it is worth."""
+    least = settings.min_order_amount
+    leverage = fixed_leverage(settings) or settings.max_leverage
+    if least is None or leverage is None:
+        return
+    for cap in ("per_order_cap", "total_cap"):
+        limit = getattr(settings, cap)
+        if limit is not None and least > limit * leverage:
+            worth = f"{(limit * leverage).normalize():f}"
+            params = {"other": cap, "value": worth}
+            yield SettingProblem("min_order_amount", SettingProblemCode.ABOVE_CAP, params)
+            return
+
+
+def _targets(settings: CopySettings) -> Iterator[SettingProblem]:
+    last, steps = settings.take_profit_percent, settings.take_profit_targets
+    if settings.stops_mode is not StopsMode.OWN or last is None or not steps:
+        return
+    if steps[-1][0] >= last or sum(share for _, share in steps) >= 1:
+        yield SettingProblem("take_profit_percent", SettingProblemCode.TARGETS_FIRST)
+
+
+def fixed_leverage(settings: CopySettings) -> Decimal | None:
+    """What entries have whatever the leader does; None when it is the leader's."""
+    if settings.leverage_mode is not LeverageMode.FIXED or settings.leverage is None:
+        return None
+    if settings.max_leverage is None:
+        return settings.leverage
+    return min(settings.leverage, settings.max_leverage)
+
+
+_ONLY_WITH: Mapping[str, tuple[str, frozenset[StrEnum]]] = {
+    "fixed_amount": ("sizing_mode", frozenset({SizingMode.FIXED_AMOUNT})),
+    "ratio": (
+        "sizing_mode",
+        frozenset({SizingMode.LEADER_RATIO, SizingMode.EQUITY_PROPORTIONAL}),
+    ),
+    "size_discount_percent": ("sizing_mode", frozenset({SizingMode.EQUITY_PROPORTIONAL})),
+    "risk_percent": ("sizing_mode", frozenset({SizingMode.FIXED_RISK})),
+    "target_volatility_percent": ("dynamic_sizing", frozenset({DynamicSizing.VOLATILITY})),
+    "drawdown_zero_percent": ("dynamic_sizing", frozenset({DynamicSizing.DRAWDOWN})),
+    "leverage": ("leverage_mode", frozenset({LeverageMode.FIXED})),
+    "take_profit_percent": ("stops_mode", frozenset({StopsMode.OWN})),
+    "take_profit_targets": ("stops_mode", frozenset({StopsMode.OWN})),
+    "stop_loss_percent": ("stops_mode", frozenset({StopsMode.OWN})),
+    "trailing_percent": ("stops_mode", frozenset({StopsMode.OWN, StopsMode.AS_LEADER})),
+    "break_even_after_target": ("stops_mode", frozenset({StopsMode.OWN, StopsMode.AS_LEADER})),
+    "on_stops_change": ("stops_mode", frozenset({StopsMode.AS_LEADER})),
+    "limit_follow_percent": ("execution", frozenset({Execution.LIMIT_FOLLOW})),
+    "limit_timeout_seconds": (
+        "execution",
+        frozenset({Execution.LIMIT_FOLLOW, Execution.LIMIT_THEN_MARKET}),
+    ),
+}
+"""Settings that count only while another one has one of these values."""
+
+
+def without_effect(settings: CopySettings) -> dict[str, str]:
+    """What is set and does nothing as things are, by the setting that would have to be other."""
+    found = {
+        name: chooser
+        for name, (chooser, values) in _ONLY_WITH.items()
+        if getattr(settings, chooser) not in values
+        and getattr(settings, name) != getattr(DEFAULTS, name)
+    }
+    if settings.sizing_mode is SizingMode.FIXED_RISK and settings.stops_mode is not StopsMode.OWN:
+        # Sizes go by it where the leader names no stop, though none is placed.
+        found.pop("stop_loss_percent", None)
+    if settings.cooldown_minutes is not None and settings.cooldown_after_stops is None:
+        found["cooldown_minutes"] = "cooldown_after_stops"
+    return found

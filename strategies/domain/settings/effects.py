@@ -21,6 +21,8 @@ class Effect(StrEnum):
     """They keep their stops until the next entry in their symbol."""
     WAITING_STAY = "waiting_stay"
     """Entries that rest on the book go on as they were placed."""
+    AT_THE_STOP = "at_the_stop"
+    """It counts when the copy is stopped."""
     LEVERAGE_SHARED = "leverage_shared"
     """The next entry changes the leverage of the whole position. Not so its margin mode: that
     stays as long as it is open."""
@@ -38,10 +40,11 @@ _EFFECTS: Mapping[str, Effect] = {
     **dict.fromkeys(
         (
             "stops_mode", "take_profit_percent", "stop_loss_percent", "take_profit_targets",
-            "trailing_percent", "break_even_after_target",
+            "trailing_percent", "break_even_after_target", "on_stops_change",
         ),
         Effect.STOPS_STAY,
     ),
+    "on_stop": Effect.AT_THE_STOP,
     **dict.fromkeys(
         ("execution", "limit_follow_percent", "limit_timeout_seconds"), Effect.WAITING_STAY
     ),
@@ -65,7 +68,11 @@ def differences(before: CopySettings, after: CopySettings) -> list[Difference]:
     return [Difference(name, old, new) for name, old, new in found if old != new]
 
 
-def effects(changed: list[Difference]) -> list[Effect]:
-    """Each once, in a fixed order; that entries alone are meant goes without the others."""
-    found = {_EFFECTS.get(change.name, Effect.ENTRIES_ONLY) for change in changed}
-    return [effect for effect in Effect if effect in found]
+def effects(changed: list[Difference]) -> dict[Effect, list[str]]:
+    """Each with the settings whose change has it, in a fixed order."""
+    found: dict[Effect, list[str]] = {}
+    for effect in Effect:
+        names = [c.name for c in changed if _EFFECTS.get(c.name, Effect.ENTRIES_ONLY) is effect]
+        if names:
+            found[effect] = names
+    return found

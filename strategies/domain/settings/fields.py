@@ -223,7 +223,7 @@ class CopySettings:
     close_only: bool = _flag()
     monitor_only: bool = _flag()
     """Everything but the order: what would have been done."""
-    trading_hours: tuple[str, ...] | None = _setting(Kind.HOURS, None)
+    trading_hours: tuple[str, ...] | None = _setting(Kind.HOURS, None, Merge.INTERSECTION)
     # --- stops of a position
     stops_mode: StopsMode = _choice(StopsMode.AS_LEADER)
     take_profit_percent: Decimal | None = _setting(

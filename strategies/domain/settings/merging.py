@@ -1,8 +1,9 @@
 """From what each level states to what is in force, and from where.
 
 Levels merge in their order. A cap takes the smallest of all, a reserve the largest, lists of
-symbols intersect or unite, and a flag is on when any level says so. Everything else takes the
-nearest level to the subscription, unless a level above has made the term binding.
+symbols intersect or unite, trading hours are those that all levels have in common, and a flag is
+on when any level says so: there an exception for a symbol can only be stricter. Everything else
+takes the nearest level to the subscription, unless a level above has made the term binding.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
 
-from strategies.domain.settings.fields import DEFAULTS, SPECS, CopySettings, Merge
+from strategies.domain.settings.fields import DEFAULTS, SPECS, CopySettings, Kind, Merge
+from strategies.domain.settings.hours import hours_in_common
 
 
 class Level(IntEnum):
@@ -30,7 +32,7 @@ class Level(IntEnum):
 @dataclass(frozen=True, slots=True)
 class Layer:
     """What one level states. `symbols` are its exceptions for single symbols; `binding` are the
-    names whose value the levels below cannot change."""
+    names whose value the levels below cannot change; stated by nobody, it is the default."""
 
     level: Level
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -60,10 +62,12 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """`origins` lack what nobody stated; a list made of several levels has several."""
+    """`origins` lack what nobody stated; a list made of several levels has several. `binding` are
+    the names that some level fixed for those below it."""
 
     settings: CopySettings
     origins: Mapping[str, tuple[Origin, ...]]
+    binding: frozenset[str] = frozenset()
 
     def origin(self, name: str) -> tuple[Origin, ...]:
         return self.origins.get(name, (DEFAULT,))
@@ -85,7 +89,7 @@ def merged(layers: Sequence[Layer], symbol: str, onto: Merged = NOTHING) -> Merg
 
 
 def effective_settings(found: Merged) -> Effective:
-    return Effective(replace(DEFAULTS, **found.values), found.origins)
+    return Effective(replace(DEFAULTS, **found.values), found.origins, found.binding)
 
 
 def _take(
@@ -96,17 +100,19 @@ def _take(
     origin: Origin,
 ) -> None:
     for name, value in stated.items():
-        rule = SPECS[name].merge
-        if name not in values:
-            values[name], origins[name] = value, (origin,)
-        elif rule is Merge.NEAREST:
+        spec = SPECS[name]
+        rule = spec.merge
+        if rule is Merge.NEAREST:
             if name not in binding:
                 values[name], origins[name] = value, (origin,)
+        elif name not in values:
+            values[name], origins[name] = value, (origin,)
         elif rule in _PICKS:
             if _PICKS[rule](value, values[name]):
                 values[name], origins[name] = value, (origin,)
         else:
-            values[name] = _JOINS[rule](values[name], value)
+            join = hours_in_common if spec.kind is Kind.HOURS else _JOINS[rule]
+            values[name] = join(values[name], value)
             origins[name] += (origin,)
 
 

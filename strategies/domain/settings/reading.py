@@ -13,8 +13,12 @@ from strategies.domain.settings.fields import SPECS, CopySettings, Kind, Setting
 from strategies.domain.settings.merging import Layer, Level
 
 MAX_SYMBOLS = 500
+MAX_EXCEPTIONS = 100
+"""Symbols for which a level states something else."""
 MAX_TARGETS = 10
 MAX_WINDOWS = 20
+_SHOWN = 48
+"""Characters of what somebody sent that a refusal repeats."""
 _SYMBOL = re.compile(r"[A-Z0-9]{1,15}/[A-Z0-9]{1,15}(:[A-Z0-9]{1,15}(-[0-9]{6})?)?")
 _DAYS = "mon|tue|wed|thu|fri|sat|sun"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00"
@@ -81,11 +85,17 @@ def layer_from_json(
 def layer_problems(content: Mapping[str, Any]) -> list[SettingProblem]:
     """Everything that is wrong with a level's values, each with its setting and symbol."""
     problems = _problems_of(content.get("values") or {}, "")
-    for symbol, stated in (content.get("symbols") or {}).items():
+    symbols = content.get("symbols") or {}
+    if len(symbols) > MAX_EXCEPTIONS:
+        limit = {"limit": str(MAX_EXCEPTIONS)}
+        return [*problems, SettingProblem("symbols", SettingProblemCode.TOO_MANY, limit)]
+    for symbol, stated in symbols.items():
         if not _SYMBOL.fullmatch(symbol):
+            short = symbol[:_SHOWN]
             problems.append(
-                SettingProblem("symbols", SettingProblemCode.NOT_A_SYMBOL, symbol=symbol)
+                SettingProblem("symbols", SettingProblemCode.NOT_A_SYMBOL, symbol=short)
             )
+            continue
         problems += _problems_of(stated, symbol)
     return problems
 
@@ -98,7 +108,7 @@ def _spec(name: str) -> SettingSpec:
     spec = SPECS.get(name)
     if spec is None:
         error = SettingValueError(SettingProblemCode.UNKNOWN)
-        error.name = name[:40]
+        error.name = name[:_SHOWN]
         raise error
     return spec
 
@@ -108,7 +118,8 @@ def _problems_of(stated: Mapping[str, Any], symbol: str) -> list[SettingProblem]
     for name, raw in stated.items():
         spec = SPECS.get(name)
         if spec is None or (symbol and not spec.per_symbol):
-            problems.append(SettingProblem(name, SettingProblemCode.UNKNOWN, symbol=symbol))
+            short = name[:_SHOWN]
+            problems.append(SettingProblem(short, SettingProblemCode.UNKNOWN, symbol=symbol))
             continue
         try:
             read_value(spec, raw)
@@ -162,7 +173,7 @@ def _flag(spec: SettingSpec, raw: Any) -> bool:
 
 def _symbol(raw: Any) -> str:
     if not isinstance(raw, str) or not _SYMBOL.fullmatch(raw):
-        raise SettingValueError(SettingProblemCode.NOT_A_SYMBOL, {"symbol": str(raw)[:48]})
+        raise SettingValueError(SettingProblemCode.NOT_A_SYMBOL, {"symbol": str(raw)[:_SHOWN]})
     return raw
 
 
@@ -205,7 +216,9 @@ def _hours(spec: SettingSpec, raw: Any) -> tuple[str, ...]:
     for window in raw:
         match = _WINDOW.fullmatch(window) if isinstance(window, str) else None
         if match is None or match[4] >= match[5]:
-            raise SettingValueError(SettingProblemCode.NOT_A_WINDOW, {"window": str(window)[:40]})
+            raise SettingValueError(
+                SettingProblemCode.NOT_A_WINDOW, {"window": str(window)[:_SHOWN]}
+            )
     return tuple(raw)
 
 

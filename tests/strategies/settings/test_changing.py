@@ -1,6 +1,7 @@
 """Changing a level's settings: checked, versioned, audited, told; and what a copy then has."""
 
 import threading
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -14,10 +15,13 @@ from strategies.services.settings import (
     SettingsChangedMeanwhileError,
     SettingsRefusedError,
     settings_change,
+    settings_problems,
 )
 from tests.factories import CustomerSettingsFactory, SubscriptionFactory, TenantSettingsFactory
+from tests.strategies.sizing.instruments import MARKETS
+from venues import markets
 
-BTC = "BTC/USDT:USDT"
+BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 BASE = {"sizing_mode": "equity_proportional", "ratio": "1"}
 
 
@@ -159,3 +163,58 @@ def test_of_two_at_once_with_the_same_version_one_wins():
     assert sorted(outcomes) == ["stored", "too late"]
     with tenant_scope(copy.tenant_id):
         assert SettingsVersion.objects.count() == 1
+
+
+def test_a_copy_that_states_no_size_takes_the_levels_above(copy):
+    TenantSettingsFactory(
+        tenant=copy.tenant,
+        settings={"values": {"sizing_mode": "leader_ratio", "ratio": "0.5"}, "symbols": {}},
+    )
+    changed = change(copy, max_leverage="3")
+    with tenant_scope(copy.tenant_id):
+        found = subscription_settings(changed)
+    assert (found.settings.sizing_mode, found.settings.ratio * 2) == ("leader_ratio", 1)
+    assert [origin.level.name for origin in found.origin("ratio")] == ["TENANT"]
+
+
+def test_what_a_strategy_binds_is_a_version_of_its_settings(copy):
+    with tenant_scope(copy.tenant_id):
+        strategy = settings_change(
+            row=copy.strategy,
+            content={"values": {"follow_ratio": "1"}, "symbols": {}, "binding": ["direction"]},
+            actor=None,
+        )
+        [version] = SettingsVersion.objects.all()
+    assert (strategy.binding_settings, version.settings["binding"]) == (["direction"],) * 2
+    copy.strategy = strategy
+    assert refusals(copy, direction="reversed") == [("direction", "binding", "")]
+
+
+@pytest.mark.parametrize("name", ["max_leverage", "follow_ratio", "lucky"])
+def test_caps_and_what_is_no_setting_cannot_be_bound(copy, name):
+    content = {"values": {}, "symbols": {}, "binding": [name]}
+    with tenant_scope(copy.tenant_id):
+        problems = settings_problems(copy.strategy, content)
+        others = settings_problems(copy, {**content, "binding": ["direction"]})
+    assert [(p.name, p.code.value) for p in problems] == [(name, "unknown")]
+    assert [(p.name, p.code.value) for p in others] == [("direction", "unknown")]
+
+
+@pytest.mark.parametrize(
+    ("values", "symbols", "refused"),
+    [
+        ({"leverage": "51"}, {}, [("leverage", "above_venues_all", "")]),
+        ({"leverage": "50"}, {}, []),
+        ({"leverage": "21", "allowed_symbols": [ETH]}, {}, [("leverage", "above_venues_all", "")]),
+        ({}, {ETH: {"leverage": "21"}}, [("leverage", "above_venue", ETH)]),
+        ({}, {BTC: {"leverage": "50"}}, []),
+        ({}, {"NEW/USDT:USDT": {"leverage": "99"}}, []),
+    ],
+)
+def test_leverage_above_the_venues(copy, monkeypatch, values, symbols, refused):
+    swap = replace(MARKETS["BTC-swap"], max_leverage=Decimal(50))
+    listed = {BTC: swap, ETH: replace(swap, symbol=ETH, max_leverage=Decimal(20))}
+    monkeypatch.setattr(markets, "instruments", lambda venue: listed)
+    with tenant_scope(copy.tenant_id):
+        found = settings_problems(copy, {"values": values, "symbols": symbols})
+    assert [(p.name, p.code.value, p.symbol) for p in found] == refused

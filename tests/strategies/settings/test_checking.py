@@ -17,6 +17,7 @@ from strategies.domain.settings import (
     layer_problems,
     merged,
     value_to_json,
+    without_effect,
 )
 from strategies.setting_texts import GROUPS, choice_label, setting_help, setting_label, value_text
 
@@ -103,10 +104,126 @@ def contradict(**values):
             "stop_loss_percent",
             "leverage_and_stop",
         ),
+        (
+            {"leverage_mode": "fixed", "leverage": "20", "trailing_percent": "5"},
+            "trailing_percent",
+            "leverage_and_stop",
+        ),
+        (
+            {"min_order_amount": "501", "per_order_cap": "50", "max_leverage": "10"},
+            "min_order_amount",
+            "above_cap",
+        ),
+        (
+            {
+                "min_order_amount": "151",
+                "total_cap": "50",
+                "max_leverage": "10",
+                "leverage_mode": "fixed",
+                "leverage": "3",
+            },
+            "min_order_amount",
+            "above_cap",
+        ),
+        (
+            {
+                "stops_mode": "own",
+                "take_profit_percent": "2",
+                "take_profit_targets": [["1", "0.5"], ["2", "0.2"]],
+            },
+            "take_profit_percent",
+            "targets_first",
+        ),
+        (
+            {
+                "stops_mode": "own",
+                "take_profit_percent": "3",
+                "take_profit_targets": [["1", "0.5"], ["2", "0.5"]],
+            },
+            "take_profit_percent",
+            "targets_first",
+        ),
     ],
 )
 def test_what_contradicts_itself(values, name, code):
     assert contradict(**values) == [(name, code)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"min_order_amount": "500", "per_order_cap": "50", "max_leverage": "10"},
+        {"min_order_amount": "501", "per_order_cap": "50"},
+        {
+            "stops_mode": "own",
+            "take_profit_percent": "3",
+            "take_profit_targets": [["1", "0.5"], ["2", "0.4"]],
+        },
+        {
+            "leverage_mode": "fixed",
+            "leverage": "20",
+            "stop_loss_percent": "2",
+            "trailing_percent": "9",
+        },
+        {
+            "leverage_mode": "fixed",
+            "leverage": "5",
+            "max_leverage": "5",
+            "stop_loss_percent": "19",
+        },
+    ],
+)
+def test_what_does_not_contradict_itself(values):
+    assert contradict(**values) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "idle"),
+    [
+        ({}, {}),
+        ({"fixed_amount": "5"}, {"fixed_amount": "sizing_mode"}),
+        (
+            {"sizing_mode": "fixed_amount", "fixed_amount": "5", "ratio": "2"},
+            {"ratio": "sizing_mode"},
+        ),
+        ({"leverage": "3"}, {"leverage": "leverage_mode"}),
+        ({"stop_loss_percent": "5"}, {"stop_loss_percent": "stops_mode"}),
+        ({"stop_loss_percent": "5", "sizing_mode": "fixed_risk", "risk_percent": "1"}, {}),
+        ({"stop_loss_percent": "5", "stops_mode": "own"}, {}),
+        ({"trailing_percent": "5"}, {}),
+        ({"trailing_percent": "5", "stops_mode": "none"}, {"trailing_percent": "stops_mode"}),
+        ({"limit_follow_percent": "2"}, {"limit_follow_percent": "execution"}),
+        ({"limit_timeout_seconds": 60, "execution": "limit_then_market"}, {}),
+        ({"cooldown_minutes": 30}, {"cooldown_minutes": "cooldown_after_stops"}),
+        ({"cooldown_minutes": 30, "cooldown_after_stops": 2}, {}),
+    ],
+)
+def test_what_has_no_effect_says_by_which_other_setting(values, idle):
+    layer = layer_from_json(Level.SUBSCRIPTION, {"values": values})
+    assert without_effect(effective_settings(merged([layer], BTC)).settings) == idle
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("allowed_symbols", None, "all"),
+        ("allowed_symbols", frozenset(), "none at all"),
+        ("trading_hours", None, "at any time"),
+        ("trading_hours", (), "never"),
+        ("total_cap", None, "not limited"),
+        ("max_entry_slippage_percent", None, "0.5 for BTC and ETH, 1.5 for others"),
+        ("denied_symbols", frozenset(), "–"),
+        ("free_margin_reserve_percent", None, "–"),
+    ],
+)
+def test_no_value_and_an_empty_list_are_not_the_same(name, value, text):
+    assert value_text(name, value) == text
+
+
+def test_a_refusal_repeats_little_of_what_was_sent():
+    [exception] = layer_problems({"symbols": {"A" * 100_000: {}}})
+    [name] = layer_problems({"values": {"b" * 100_000: 1}})
+    assert (len(exception.symbol), len(name.name)) == (48, 48)
 
 
 def test_what_nothing_goes_by_yet_cannot_be_stated():

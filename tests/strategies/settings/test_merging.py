@@ -2,6 +2,8 @@
 
 from decimal import Decimal as D
 
+import pytest
+
 from strategies.domain.settings import (
     SPECS,
     CopySettings,
@@ -119,3 +121,34 @@ def test_every_cap_and_reserve_is_unlimited_unless_stated():
     for spec in SPECS.values():
         if spec.merge in (Merge.MINIMUM, Merge.MAXIMUM):
             assert spec.default is None, spec.name
+
+
+def test_a_binding_term_that_nobody_states_is_the_default():
+    strategy = Layer(Level.STRATEGY, binding=frozenset({"direction"}))
+    below = Layer(Level.SUBSCRIPTION, {"direction": TradeDirection.REVERSED})
+    found = effective(strategy, below)
+    assert found.settings.direction is TradeDirection.AS_LEADER
+    assert found.origin("direction")[0].level is Level.DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("firms", "clients", "common"),
+    [
+        (["mon-fri 09:00-17:00"], ["mon-sun 00:00-24:00"], ["mon-fri 09:00-17:00"]),
+        (["mon-fri 09:00-17:00"], ["wed 16:00-23:00"], ["wed 16:00-17:00"]),
+        (["sat-mon 00:00-24:00"], ["sun-tue 10:00-12:00"], ["mon 10:00-12:00", "sun 10:00-12:00"]),
+        (
+            ["mon 08:00-12:00", "mon 12:00-14:00"],
+            ["mon-tue 09:00-10:00", "mon 11:00-13:00"],
+            ["mon 09:00-10:00", "mon 11:00-13:00"],
+        ),
+        (["mon 08:00-12:00"], ["mon 12:00-14:00", "tue 08:00-12:00"], []),
+    ],
+)
+def test_trading_hours_are_those_that_all_levels_have_in_common(firms, clients, common):
+    found = effective(
+        Layer(Level.TENANT, {"trading_hours": tuple(firms)}),
+        Layer(Level.SUBSCRIPTION, {"trading_hours": tuple(clients)}),
+    )
+    assert found.settings.trading_hours == tuple(common)
+    assert [o.level for o in found.origin("trading_hours")] == [Level.TENANT, Level.SUBSCRIPTION]

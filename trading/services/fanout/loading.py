@@ -54,7 +54,7 @@ class FollowerRow(NamedTuple):
     customer_id: str
     sizing_mode: str
     fixed_amount: Decimal | None
-    ratio: Decimal
+    ratio: Decimal | None
     max_leverage: Decimal | None
     status: str
     venue: str
