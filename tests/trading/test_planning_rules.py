@@ -230,6 +230,37 @@ def test_set_target_goes_up_down_across_and_to_zero(
     assert plan.target == target
 
 
+@pytest.mark.parametrize(
+    ("terms", "changes"),
+    [
+        ({"mode": SizingMode.EQUITY_PROPORTIONAL, "equity": None}, {}),
+        ({"mode": SizingMode.EQUITY_PROPORTIONAL, "equity": D(-5)}, {}),
+        ({"mode": SizingMode.FIXED_AMOUNT, "fixed_amount": None}, {}),
+        ({"mode": SizingMode.FIXED_RISK, "risk_percent": D(1)}, {}),
+        ({}, {"price": None}),
+    ],
+)
+def test_a_target_on_the_other_side_closes_even_if_its_size_is_not_known(
+    terms: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    one = follower(held(5))
+    plan = plan_follower(
+        say("set_target", 3, SHORT), replace(one, terms=replace(one.terms, **terms), **changes)
+    )
+    assert orders(plan) == [(CLOSE_LEG, "exit", "sell", D(5), 0)]
+    assert (reason(plan) is not None, plan.target) == (True, 0)
+
+
+def test_a_reduction_whose_amount_cannot_be_told_takes_the_share() -> None:
+    """The leader's positions are known beside the amount, and there is no price for the latter."""
+    told = say("reduce", 30, fraction="0.4")
+    assert plan_follower(told, follower(held(10))).target == 0
+    plan = plan_follower(told, replace(follower(held(10)), price=None))
+    assert (orders(plan), plan.target) == ([(MAIN_LEG, "exit", "sell", D(4), 0)], 6)
+    unknown = plan_follower(say("reduce", 30), replace(follower(held(10)), price=None))
+    assert (orders(unknown), reason(unknown)) == ([], ReasonCode.PRICE_UNKNOWN)
+
+
 # --- who may enter, and that exits pass ----------------------------------------------------------
 
 ENTRY_BARRIERS: dict[str, tuple[dict[str, Any], ReasonCode]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from strategies.domain.sizing import SizingMode
 from trading.domain.order_sizes import in_parts, largest_order, smallest_exit
@@ -31,21 +31,24 @@ def plan_reduce(instruction: Instruction, follower: Follower) -> Plan:
     book = follower.book
     by_ratio = follower.terms.mode is SizingMode.LEADER_RATIO
     fraction = instruction.reduce_fraction
+    size: Decimal | Reason | None = None
     # Only a copy of the leader's size holds amounts like the leader's.
-    if fraction is not None and not (by_ratio and instruction.reduces_by_amount):
+    if fraction is None or (by_ratio and instruction.reduces_by_amount):
+        size = reduction_size(instruction, follower, sign(book.target) or 1)
+    if isinstance(size, Decimal):
+        left = max(abs(book.target) - size, ZERO) * sign(book.target)
+        return plan_exit(follower, left)
+    if fraction is not None:
         left = book.target * (1 - fraction)
         return plan_exit(follower, _at_lot(left, follower))
-    size = reduction_size(instruction, follower, sign(book.target) or 1)
-    if isinstance(size, Reason):
-        return skip(follower, size, is_entry=False, target=book.target)
-    left = max(abs(book.target) - size, ZERO) * sign(book.target)
-    return plan_exit(follower, left)
+    assert size is not None
+    return skip(follower, size, is_entry=False, target=book.target)
 
 
 def _at_lot(wanted: Decimal, follower: Follower) -> Decimal:
     """The multiple of the lot that was meant, if only the last digits of a fraction are off."""
     lot = follower.instrument.lot
-    nearest = (wanted / lot).to_integral_value() * lot
+    nearest = (wanted / lot).to_integral_value(ROUND_HALF_EVEN) * lot
     off = abs(nearest - wanted)
     return nearest if off <= abs(follower.book.target) * _SAME_AMOUNT else wanted
 

@@ -91,15 +91,13 @@ def _plan_set_target(instruction: Instruction, follower: Follower) -> Plan:
     book = follower.book
     if instruction.leader.size == 0:
         return plan_exit(follower, ZERO)
-    uncopied = not_copied(instruction.direction, follower)
-    if uncopied is not None and book.exposure * instruction.direction < 0:
-        return _turn(follower, instruction.direction, uncopied)
-    size = uncopied or entry_size(instruction, follower)
+    size = not_copied(instruction.direction, follower) or entry_size(instruction, follower)
+    if book.exposure * instruction.direction < 0:
+        # What is held on the other side ends, however much of this one there can be.
+        return _turn(follower, instruction.direction, size)
     if isinstance(size, Reason):
         return skip(follower, size, is_entry=True, target=book.target)
     wanted = size * instruction.direction
-    if book.exposure * wanted < 0:
-        return _turn(follower, instruction.direction, size)
     if abs(wanted) < abs(book.exposure):
         return plan_exit(follower, wanted)
     return enter(follower, instruction.direction, wanted, book)
