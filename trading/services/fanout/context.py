@@ -147,8 +147,14 @@ def _market(venue: str, signal: Signal) -> Market:
         return Market(past and replace(past, is_live=False), signal.price, doubt)
     instrument_note(venue, instrument)
     price = _last_price(venue, signal.symbol)
-    day_range = None if price is None else _day_range_percent(venue, signal.symbol)
-    return Market(instrument, price or signal.price, day_range_percent=day_range)
+    if price is None:
+        # An exit may be reckoned by the signal's. An entry that takes what is there may not: its
+        # size, and how far the price ran from the leader's, would go by what the signal says.
+        has_limit = signal.order_type == Signal.OrderType.LIMIT or signal.worst_price is not None
+        unknown = Reason(ReasonCode.PRICE_UNKNOWN, {"symbol": signal.symbol})
+        return Market(instrument, signal.price, None if has_limit else unknown)
+    day_range = _day_range_percent(venue, signal.symbol)
+    return Market(instrument, price, day_range_percent=day_range)
 
 
 def _last_price(venue: str, symbol: str) -> Decimal | None:
