@@ -172,6 +172,10 @@ _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.TOO_MANY_ORDERS: gettext_noop(
         "The copy placed %(orders)s orders within a minute; the limit is %(limit)s."
     ),
+    ReasonCode.TOO_MANY_PARTS: gettext_noop(
+        "The entry would become %(parts)s orders, and the copy placed %(orders)s within a minute; "
+        "the limit is %(limit)s."
+    ),
     ReasonCode.TOO_MANY_WAITING: gettext_noop(
         "%(orders)s entries of the copy wait on the order book; the limit is %(limit)s."
     ),

@@ -71,6 +71,7 @@ class ReasonCode(StrEnum):
     FUNDING_DUE = "funding_due"
     ORDER_COUNT_UNKNOWN = "order_count_unknown"
     TOO_MANY_ORDERS = "too_many_orders"
+    TOO_MANY_PARTS = "too_many_parts"
     TOO_MANY_WAITING = "too_many_waiting"
     TOO_MANY_POSITIONS = "too_many_positions"
     STOPS_UNKNOWN = "stops_unknown"

@@ -1,9 +1,10 @@
-"""Only so many orders of a copy within a minute."""
+"""Only so many orders of a copy within a minute, with those that the entry itself becomes."""
 
 from __future__ import annotations
 
+from trading.domain.order_sizes import in_parts, largest_order
 from trading.domain.reasons import Reason, ReasonCode
-from trading.domain.risk.facts import EntryFacts
+from trading.domain.risk.facts import ZERO, EntryFacts
 from trading.domain.risk.verdicts import ALLOW, Deny, Fact, Rule, Verdict
 
 
@@ -13,12 +14,25 @@ def judge(facts: EntryFacts) -> Verdict:
         return ALLOW
     if orders is None:
         return Deny(Reason(ReasonCode.ORDER_COUNT_UNKNOWN))
-    if orders < limit:
+    if orders >= limit:
+        params = {"orders": str(orders), "limit": str(limit)}
+        return Deny(Reason(ReasonCode.TOO_MANY_ORDERS, params))
+    parts = _parts(facts)
+    if orders + parts <= limit:
         return ALLOW
-    params = {"orders": str(orders), "limit": str(limit)}
-    return Deny(Reason(ReasonCode.TOO_MANY_ORDERS, params))
+    params = {"parts": str(parts), "orders": str(orders), "limit": str(limit)}
+    return Deny(Reason(ReasonCode.TOO_MANY_PARTS, params))
+
+
+def _parts(facts: EntryFacts) -> int:
+    instrument = facts.instrument
+    largest = largest_order(
+        instrument, facts.price if facts.price > ZERO else None, is_limit=facts.is_limit
+    )
+    quantity = instrument.quantity_down(facts.quantity)
+    return max(len(in_parts(quantity, instrument, largest, instrument.min_size)), 1)
 
 
 RULE = Rule(
-    "order_rate", 200, judge, settings=("max_orders_per_minute",), asks=frozenset({Fact.ORDER_RATE})
+    "order_rate", 340, judge, settings=("max_orders_per_minute",), asks=frozenset({Fact.ORDER_RATE})
 )
