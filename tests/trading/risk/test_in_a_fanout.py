@@ -27,7 +27,7 @@ from tests.factories import (
 )
 from tests.trading.test_concurrency import at_once, claimed, plan
 from tests.trading.world import SYMBOL, World
-from trading.models import EquityDay, Intent, Order
+from trading.models import CopiedPosition, EquityDay, Intent, Order
 from trading.services.control_state import forget_controls
 
 ETH = "ETH/USDT:USDT"
@@ -159,6 +159,43 @@ def test_a_pause_follows_on_stops(world: World) -> None:
     again = world.entry()
     world.fan_out(again)
     assert outcome(world, again, follower)[0] == "", "a take profit is no stop"
+
+
+def stopped_out(world: World, follower: Subscription, *, key: str = "", **stop: Any) -> None:
+    """An exit of just now that one stop order became."""
+    with tenant_scope(world.tenant.pk):
+        mine = {"subscription": follower, "account": follower.account}
+        position = CopiedPosition.objects.filter(subscription=follower, symbol=ETH).first()
+        position = position or CopiedPositionFactory(**mine, customer=follower.customer, symbol=ETH)
+        order = StopOrderFactory(copied_position=position, symbol=ETH, **mine, **stop)
+        IntentFactory(
+            **mine,
+            customer=follower.customer,
+            signal=None,
+            symbol=ETH,
+            cause=Intent.Cause.STOP,
+            cause_id=order.pk,
+            key=f"stop:{order.pk}{key}",
+            status=Intent.Status.FILLED,
+            is_entry=False,
+            finished_at=timezone.now() - timedelta(minutes=1),
+        )
+
+
+def test_the_stops_of_one_position_are_one_stop(world: World) -> None:
+    """Several targets share one loss: each part has a stop order of its own, and all go off."""
+    follower = stating(world, cooldown_after_stops=2, cooldown_minutes=30)
+    opened = timezone.now() - timedelta(minutes=20)
+    for part in ("", ":rest"):
+        stopped_out(world, follower, key=part, opened_at=opened, triggered_by="sl")
+    stopped_out(world, follower, key=":tp")  # of coins, watched by us
+    signal = world.entry(size="0.01")
+    world.fan_out(signal)
+    assert outcome(world, signal, follower)[0] == ""
+    stopped_out(world, follower, opened_at=opened + timedelta(minutes=5), triggered_by="sl")
+    again = world.entry(size="0.01")
+    world.fan_out(again)
+    assert outcome(world, again, follower)[0] == "cooling_down"
 
 
 def test_a_days_loss_and_a_fall_from_the_peak_end_entries_but_no_exit(world: World) -> None:

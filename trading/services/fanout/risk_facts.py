@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 
 from customers.models import ExchangeAccount
 from trading.domain.equity import on_day
@@ -27,6 +27,7 @@ from trading.services.equity import equities_stored, total_value
 from trading.services.fanout.context import ShardContext
 from trading.services.fanout.loading import FollowerRow, settings_of
 from trading.services.instruments import instrument_in_memory
+from trading.services.stops.exits import WATCHED_PROFIT
 from venues.domain.types import Instrument, InstrumentKind
 
 ZERO, ONE = Decimal(0), Decimal(1)
@@ -309,31 +310,37 @@ def _waiting_entries(
 def _stops(
     context: ShardContext, followers: Sequence[FollowerRow], now: datetime
 ) -> Iterator[tuple[FollowerRow, tuple[datetime, ...]]]:
-    """Newest first: exits by a stop that filled, at least in part, and was no take profit."""
+    """Newest first: exits by a stop that filled, at least in part, and was no take profit. What
+    one position's stops closed in several orders is one."""
     if not followers:
         return
     longest = max(
         settings_of(context, row).effective.settings.cooldown_minutes or 0 for row in followers
     )
     tenant_id = context.shard.tenant_id
-    profits = StopOrder.objects.for_tenant(tenant_id).filter(
-        pk=OuterRef("cause_id"), triggered_by="tp"
-    )
+    stop = StopOrder.objects.for_tenant(tenant_id).filter(pk=OuterRef("cause_id"))
     rows = (
         Intent.objects.for_tenant(tenant_id)
+        .exclude(key__endswith=WATCHED_PROFIT)
         .filter(
-            ~Exists(profits),
+            ~Exists(stop.filter(triggered_by="tp")),
             subscription_id__id_in=[row.id for row in followers],
             cause=Intent.Cause.STOP,
             status__in=[Intent.Status.FILLED, Intent.Status.PARTIAL],
             finished_at__gt=now - 2 * timedelta(minutes=longest),
         )
         .order_by("-finished_at")
-        .values_list("subscription_id", "finished_at")
+        .values_list(
+            "subscription_id", "symbol", "finished_at", Subquery(stop.values("opened_at")[:1])
+        )
     )
     found: dict[str, list[datetime]] = defaultdict(list)
-    for subscription_id, finished_at in rows:
-        found[subscription_id].append(finished_at)
+    positions = set()
+    for subscription_id, symbol, finished_at, opened_at in rows:
+        position = subscription_id, symbol, opened_at
+        if opened_at is None or position not in positions:
+            found[subscription_id].append(finished_at)
+        positions.add(position)
     yield from ((row, tuple(found[row.id])) for row in followers)
 
 

@@ -16,6 +16,8 @@ from trading.models import CopiedPosition, Intent, Order, OrderEvent, StopOrder
 from venues.domain.types import Instrument, InstrumentKind
 
 _LIVE = [str(state) for state in LIVE_STATES]
+WATCHED_PROFIT = ":tp"
+"""Ends the keys of take profits that we watched ourselves: there is no stop order that says so."""
 
 
 @dataclass(frozen=True, slots=True)

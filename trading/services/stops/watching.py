@@ -23,7 +23,7 @@ from trading.domain.stops.protection import is_passed, reached_targets
 from trading.domain.stops.states import StopState
 from trading.models import CopiedPosition, Order, PositionStops, StopOrder
 from trading.services.instruments import instrument_of_order
-from trading.services.stops.exits import Exit, position_exit
+from trading.services.stops.exits import WATCHED_PROFIT, Exit, position_exit
 from trading.services.stops.keeping import stops_keep
 from trading.services.stops.planning import Facts, facts_locked
 from venues import markets
@@ -170,14 +170,15 @@ def _close_reached(facts: Facts, price: Decimal) -> None:
         _close(facts, legs, price)
         return
     reached = set(reached_targets(protection, price, direction, stops.done))
-    if reached and _close(facts, [leg for leg in legs if leg.place in reached], price):
+    targets = [leg for leg in legs if leg.place in reached]
+    if reached and _close(facts, targets, price, kind=WATCHED_PROFIT):
         stops.done = sorted({*stops.done, *reached})
         stops.target_reached = True
         stops.changed_at = now
         stops.save(update_fields=["done", "target_reached", "changed_at"])
 
 
-def _close(facts: Facts, legs: Sequence[Leg], price: Decimal) -> bool:
+def _close(facts: Facts, legs: Sequence[Leg], price: Decimal, *, kind: str = "") -> bool:
     """One order for all of them; whether one was made."""
     quantity = sum((leg.quantity for leg in legs), Decimal(0))
     if not quantity:
@@ -186,7 +187,7 @@ def _close(facts: Facts, legs: Sequence[Leg], price: Decimal) -> bool:
     slot = min(leg.slot for leg in legs) // PARTS
     wanted = Exit(
         # Every change of the position makes it another one; under its lock there is one at a time.
-        key=f"stop:{position.pk}:{position.version}:{slot}",
+        key=f"stop:{position.pk}:{position.version}:{slot}{kind}",
         cause_id=position.pk,
         quantity=quantity,
         side="sell" if position.filled > 0 else "buy",
