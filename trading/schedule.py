@@ -12,4 +12,8 @@ SCHEDULE = {
         "task": "trading.tasks.answer_counts_purge",
         "schedule": 600.0,
     },
+    "trading: old readings of markets": {
+        "task": "trading.tasks.signal_markets_purge",
+        "schedule": 3600.0,
+    },
 }

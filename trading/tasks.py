@@ -19,6 +19,7 @@ from trading.services.copy_limits import copies_watch as watch_copies
 from trading.services.ending import copy_end as end_copy
 from trading.services.fanout import signals as fanout
 from trading.services.fanout.context import shard_context
+from trading.services.fanout.market_facts import signal_markets_purge as purge_signal_markets
 from trading.services.fanout.shards import shard_claim, shard_plan
 from trading.services.order_checks import orders_check as check_orders
 from trading.services.reconciliation.alerting import books_alert
@@ -202,6 +203,12 @@ def clocks_check() -> None:
 def answer_counts_purge() -> None:
     """Every ten minutes: what no circuit breaker looks back to."""
     purge_answer_counts()
+
+
+@shared_task
+def signal_markets_purge() -> None:
+    """Every hour: what venues said of the markets of signals that are long done."""
+    purge_signal_markets()
 
 
 @shared_task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal as D
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 from django.utils import timezone
 
 from customers.tenancy import tenant_scope
+from signals_app.models import Signal
 from strategies.models import Subscription
 from tests.factories import StrategyFactory
 from tests.trading.world import SYMBOL, World
-from trading.models import SignalMarket
+from trading import tasks
+from trading.models import SignalMarket, SignalShard
 from trading.selectors.signal_preview import signal_preview
 from trading.services.control_state import forget_controls
 from venues import markets
@@ -94,6 +97,63 @@ def test_shards_go_by_one_reading(world: World, settings: Any) -> None:
     assert len(followers) == 3
 
 
+def test_what_is_planned_late_goes_by_a_new_reading(world: World) -> None:
+    """A worker died and another one took over: the market has gone on meanwhile."""
+    early = stating(world, max_spread_percent="5")
+    signal = world.entry(size="0.1", price=D(50_000))
+    world.fan_out(signal)
+    late = stating(world, max_spread_percent="5")
+    with tenant_scope(world.tenant.pk):
+        SignalMarket.objects.update(
+            read_at=timezone.now() - timedelta(seconds=60),
+            bids=[["1", "1"]],
+            asks=[["49000", "100"]],
+        )
+        SignalShard.objects.update(
+            status="pending", last_subscription_id=late.pk, claimed_until=None
+        )
+        Signal.objects.update(status="received")
+    markets.forget_markets()
+    world.fan_out(signal)
+    assert world.intent(signal, early).reason_code == ""
+    assert world.intent(signal, late).reason_code == ""
+    with tenant_scope(world.tenant.pk):
+        assert SignalMarket.objects.get(signal=signal).read_at > timezone.now() - timedelta(
+            seconds=50
+        )
+
+
+def test_those_who_turn_what_they_hold_are_demand_too(world: World) -> None:
+    """A flip that says no size: everybody goes short by what he is long."""
+    careful, careless = stating(world), stating(world)
+    world.run(world.entry(size="0.1"))
+    share = share_that_is_worth(D("10"))
+    with tenant_scope(world.tenant.pk):
+        careful.settings = {"values": {"max_depth_percent": share}}
+        careful.save()
+    flip = world.signal("flip", side="short", price=D(50_000))
+    world.fan_out(flip)
+    with tenant_scope(world.tenant.pk):
+        assert SignalMarket.objects.get(signal=flip).demand == 20
+    quantity = world.intent(flip, careful).quantity
+    assert quantity is not None
+    assert quantity < 10
+    assert world.intent(flip, careless).quantity == 10
+
+
+def test_what_was_read_for_a_signal_is_kept_for_two_days(world: World) -> None:
+    stating(world, max_spread_percent="5")
+    old, young = world.entry(size="0.1"), world.entry(size="0.1")
+    for signal in (old, young):
+        world.fan_out(signal)
+    with tenant_scope(world.tenant.pk):
+        past = timezone.now() - timedelta(days=2, minutes=1)
+        SignalMarket.objects.filter(signal=old).update(read_at=past)
+    tasks.signal_markets_purge()
+    with tenant_scope(world.tenant.pk):
+        assert SignalMarket.objects.get().signal_id == young.pk
+
+
 def test_a_spread_and_a_funding_fee_that_is_due(world: World) -> None:
     wide = stating(world, max_spread_percent="0.0000000001")
     fine = stating(world, max_spread_percent="5")
@@ -123,6 +183,27 @@ def test_a_book_that_cannot_be_had_is_said_to_those_who_asked_for_it(world: Worl
         world.paper.control.clear_faults()
     assert world.intent(signal, asks).reason_code == "order_book_unknown"
     assert world.intent(signal, does_not).reason_code == ""
+
+
+def test_an_entry_at_the_market_needs_the_venues_own_price(world: World) -> None:
+    """The leader's is what the venue's is compared with; it does not stand in for it."""
+    follower = world.follower()
+    world.run(world.entry(size="0.1"))
+    markets.forget_markets()
+    world.paper.control.add_fault("http_status", endpoint="market/ticker*", status=503)
+    try:
+        entry = world.entry(size="0.1", price=D(50_000))
+        world.run(entry)
+        markets.forget_markets()
+        resting = world.entry(size="0.1", price=D(40_000), order_type="limit")
+        world.fan_out(resting)
+        markets.forget_markets()
+        world.run(world.signal("close", price=D(50_000)))
+    finally:
+        world.paper.control.clear_faults()
+    assert world.intent(entry, follower).reason_code == "price_unknown"
+    assert world.intent(resting, follower).reason_code != "price_unknown"
+    assert world.held(follower).filled == 0
 
 
 def test_a_preview_says_the_same_and_writes_nothing(world: World) -> None:

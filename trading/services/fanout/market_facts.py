@@ -5,19 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.utils import timezone
 
 from customers.fields import rounded
+from customers.tenancy import system_scope
 from signals_app.models import Signal
 from strategies.models import Strategy, Subscription
 from trading.domain.following import is_copied
 from trading.domain.planning import Book, in_style
 from trading.domain.planning.sized import entry_size
 from trading.domain.risk import Fact, MarketFacts, order_book
-from trading.models import SignalMarket, SignalShard
+from trading.models import CopiedPosition, SignalMarket, SignalShard
 from trading.services.fanout.context import Market, SettingsInForce, ShardContext
 from trading.services.fanout.loading import (
     FollowerRow,
@@ -37,6 +38,10 @@ _ENTERING = frozenset(
     {Signal.Action.OPEN, Signal.Action.INCREASE, Signal.Action.FLIP, Signal.Action.SET_TARGET}
 )
 _OF_MARKET = (Fact.ORDER_BOOK, Fact.DEMAND, Fact.FUNDING)
+FRESH_FOR = timedelta(seconds=15)
+"""A fan-out is over by then. What is planned later, after an outage, goes by a new reading."""
+KEPT_FOR = timedelta(days=2)
+_DELETE_BATCH = 500
 
 
 def with_market_facts(
@@ -67,7 +72,7 @@ def with_market_facts(
 
 def _stored(context: ShardContext, venues: set[str]) -> dict[str, MarketFacts]:
     rows = SignalMarket.objects.for_tenant(context.shard.tenant_id).filter(
-        signal_id=context.signal.pk, venue__in=venues
+        signal_id=context.signal.pk, venue__in=venues, read_at__gt=timezone.now() - FRESH_FOR
     )
     return {row.venue: _facts(row) for row in rows}
 
@@ -94,10 +99,27 @@ def _read(context: ShardContext, venue: str, market: Market) -> SignalMarket:
 
 
 def _store(context: ShardContext, row: SignalMarket) -> SignalMarket:
-    """What the first of several shards stored counts for all."""
+    """What the first of several shards stored counts for all, while it is fresh."""
     rows = SignalMarket.objects.for_tenant(context.shard.tenant_id)
+    rows.filter(
+        signal_id=row.signal_id, venue=row.venue, read_at__lte=row.read_at - FRESH_FOR
+    ).delete()
     rows.bulk_create([row], ignore_conflicts=True)
-    return rows.get(signal_id=row.signal_id, venue=row.venue)
+    return rows.filter(signal_id=row.signal_id, venue=row.venue).first() or row
+
+
+def signal_markets_purge() -> int:
+    """Delete what was read longer than KEPT_FOR ago, in batches; how many."""
+    oldest_kept = timezone.now() - KEPT_FOR
+    deleted = 0
+    with system_scope("delete old readings of signals' markets"):
+        while True:
+            old = SignalMarket.objects.filter(read_at__lt=oldest_kept)
+            # The oldest ids are found first: no index is needed for it.
+            ids = list(old.order_by("id").values_list("id", flat=True)[:_DELETE_BATCH])
+            deleted += old.filter(id__in=ids).delete()[0]
+            if len(ids) < _DELETE_BATCH:
+                return deleted
 
 
 def _levels(book: BookSnapshot | None, direction: int) -> list[list[str]]:
@@ -127,10 +149,25 @@ def _demand(context: ShardContext, venue: str, market: Market) -> Decimal:
     total = ZERO
     for whole in _strategies(context):
         rows = [row for row in follower_rows(whole.shard) if row.venue == venue]
+        if _turns_what_is_held(context.signal):
+            total += _held(context, rows)
+            continue
         balances = balances_of(context.shard.tenant_id, rows)
         for row in rows:
             total += _size(whole, row, market, balances.get(row.account_id, {}), now)
     return total
+
+
+def _turns_what_is_held(signal: Signal) -> bool:
+    return signal.action == Signal.Action.FLIP and signal.size is None
+
+
+def _held(context: ShardContext, followers: Sequence[FollowerRow]) -> Decimal:
+    """Each enters on the other side what it holds."""
+    rows = CopiedPosition.objects.for_tenant(context.shard.tenant_id).filter(
+        subscription_id__id_in=[row.id for row in followers], symbol=context.signal.symbol
+    )
+    return sum((abs(filled) for filled in rows.values_list("filled", flat=True)), ZERO)
 
 
 def _strategies(context: ShardContext) -> Iterator[ShardContext]:
