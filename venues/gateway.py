@@ -19,6 +19,7 @@ from venues.domain.types import (
     FillSnapshot,
     FundingSnapshot,
     Instrument,
+    LeverageSnapshot,
     Lookup,
     OrderRequest,
     OrderSnapshot,
@@ -32,6 +33,8 @@ from venues.domain.types import (
     WalletMove,
 )
 from venues.streams.dialogue import Dialogue
+
+LEVERAGES_AT_ONCE = 20
 
 
 class Gateway(Protocol):
@@ -207,6 +210,11 @@ class Gateway(Protocol):
         margin_mode: str,
         position_sides: Sequence[str],
     ) -> None: ...
+
+    async def leverages(
+        self, credentials: Credentials, *, symbols: Sequence[str], margin_mode: str
+    ) -> Readings[LeverageSnapshot]:
+        """In these symbols, of which there may be LEVERAGES_AT_ONCE; none of what is not listed."""
 
     def dialogues(self, *, stops: bool) -> list[Dialogue]:
         """What a private stream of this venue says, one for each line that it needs; with `stops`,

@@ -58,7 +58,8 @@ _BY_COUNT: dict[tuple[Scope, int], str] = {
     (Scope.ADDRESS, 5): "GET copytrading/public-current-subpositions",
     (Scope.ACCOUNT, 20): (
         "GET trade/orders-algo-pending, GET trade/orders-history-archive,"
-        " POST account/set-leverage, POST trade/order-algo, POST trade/amend-algos,"
+        " POST account/set-leverage, GET account/leverage-info,"
+        " POST trade/order-algo, POST trade/amend-algos,"
         " POST trade/cancel-algos, GET trade/order-algo,"
         " POST trade/close-position"
     ),

@@ -265,6 +265,16 @@ class PositionSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class LeverageSnapshot:
+    """At which leverage the account would open a position now, whether it holds one or not."""
+
+    symbol: str
+    position_side: PositionSide
+    margin_mode: str
+    leverage: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class BalanceSnapshot:
     """`cash`: what bills add up to, without what open positions would bring; `equity_usd`: what
     the venue takes the equity to be worth in dollars. None: not told."""

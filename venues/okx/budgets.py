@@ -49,6 +49,7 @@ _ASKED_BY_READERS = frozenset(
         "GET trade/fills",
         "GET trade/fills-history",
         "GET account/bills",
+        "GET account/leverage-info",
         "GET trade/orders-algo-pending",
     }
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from math import inf
 from typing import Any, TypeVar
 
 import ccxt
@@ -21,6 +22,7 @@ from venues.domain.types import (
     FillSnapshot,
     FundingSnapshot,
     Instrument,
+    LeverageSnapshot,
     Lookup,
     OrderRequest,
     OrderSnapshot,
@@ -185,6 +187,21 @@ class OkxGateway:
                 credentials, "POST", "account/set-leverage", {**params, **side}
             )
             okx_rows.confirm_leverage(rows, venue_symbol=found.venue_symbol, leverage=leverage)
+
+    async def leverages(
+        self, credentials: Credentials, *, symbols: Sequence[str], margin_mode: str
+    ) -> Readings[LeverageSnapshot]:
+        listed = await self._instruments.load(max_age_seconds=inf)
+        names = [listed[symbol].venue_symbol for symbol in symbols if symbol in listed]
+        if not names:
+            return Readings()
+        rows = await self._transport.read(
+            credentials,
+            "GET",
+            "account/leverage-info",
+            {"instId": ",".join(names), "mgnMode": margin_mode},
+        )
+        return self._readings("leverages", rows, okx_rows.leverage_snapshot)
 
     # --- stop orders --------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from venues.domain.types import (
     AccountConfig,
     BalanceSnapshot,
     FillSnapshot,
+    LeverageSnapshot,
     OrderSnapshot,
     PositionSide,
     PositionSnapshot,
@@ -120,6 +121,16 @@ def confirm_leverage(rows: list[Any], *, venue_symbol: str, leverage: Decimal) -
             raise UnreadableError("instId")
         if reading.positive(row, "lever") != leverage:
             raise UnreadableError("lever")
+
+
+def leverage_snapshot(row: Any, symbol_of: SymbolOf) -> LeverageSnapshot:
+    row = row_of(row)
+    return LeverageSnapshot(
+        symbol=symbol_of(reading.instrument(row)),
+        position_side=reading.choice(row, "posSide", _POSITION_SIDES),
+        margin_mode=reading.choice(row, "mgnMode", _MARGIN_MODES),
+        leverage=reading.positive(row, "lever"),
+    )
 
 
 def order_snapshot(row: Any, symbol_of: SymbolOf) -> OrderSnapshot:

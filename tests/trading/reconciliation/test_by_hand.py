@@ -216,6 +216,44 @@ def test_a_leverage_changed_by_hand_is_found_once_and_set_again(world: World) ->
     assert last is not None and last.leverage == 5
 
 
+def test_a_leverage_changed_by_hand_while_flat_is_set_again_by_the_next_entry(
+    world: World,
+) -> None:
+    """Nothing that is held shows it: it is asked for."""
+    follower = world.follower()
+    world.run(world.entry(size="0.1", leverage=Decimal(5)))
+    world.run(world.signal("close", side=""))
+    hand = Hand(world, follower)
+    hand.leverage("50")
+    reread(world, follower.account_id, times=2)
+    assert found(world) == [("leverage_changed", "adopted")]
+    world.run(world.entry(size="0.1", leverage=Decimal(5)))
+    (shown,) = hand.settings.get_positions(instType="SWAP")["data"]
+    assert shown["lever"] == "5"
+    assert world.ledger_orders(follower)[-1]["lever"] == "5"
+    reread(world, follower.account_id, times=2)
+    assert len(found(world)) == 1
+
+
+def test_each_side_of_an_isolated_hedge_is_set_again_when_one_was_changed_while_flat(
+    world: World,
+) -> None:
+    follower = world.follower(position_mode="long_short")
+    with tenant_scope(world.tenant.pk):
+        ExchangeAccount.objects.filter(pk=follower.account_id).update(margin_mode="isolated")
+    world.run(world.entry(size="0.1", leverage=Decimal(5)))
+    world.run(world.signal("close", side=""))
+    hand = Hand(world, follower)
+    answer = hand.settings.set_leverage(instId=INST, lever="9", mgnMode="isolated", posSide="short")
+    assert answer["code"] == "0", answer
+    reread(world, follower.account_id)
+    assert found(world) == [("leverage_changed", "adopted")]
+    world.run(world.entry(size="0.1", side="short", leverage=Decimal(9)))
+    world.run(world.signal("close", side=""))
+    answer = hand.settings.get_leverage(instId=INST, mgnMode="isolated")
+    assert {row["lever"] for row in answer["data"]} == {"9"}
+
+
 def test_an_order_with_an_id_like_ours_that_we_did_not_place_is_found(world: World) -> None:
     follower = world.follower()
     hand = Hand(world, follower)

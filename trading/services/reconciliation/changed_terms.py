@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -15,7 +16,7 @@ from trading.domain.reconciliation import FindingKind, copies_of_side
 from trading.models import CopiedPosition, Finding, InstrumentSetting, Order
 from trading.services.reconciliation.findings import Found, findings_note
 from trading.services.reconciliation.readings import AccountReading
-from venues.domain.types import PositionSnapshot
+from venues.domain.types import LeverageSnapshot, PositionSide, PositionSnapshot
 
 ZERO = Decimal(0)
 LASTS = timedelta(hours=1)
@@ -34,7 +35,7 @@ def _margin_mode_compare(
     """What copies hold, or a part of it, is in a margin mode in which we never traded this symbol:
     found once while it lasts."""
     account, now = reading.account, timezone.now()
-    if ours.confirmed_at >= reading.asked_at or _is_working(reading, position):
+    if ours.confirmed_at >= reading.asked_at or _is_working(reading, position.symbol):
         return
     copies = CopiedPosition.objects.for_tenant(account.tenant_id).filter(
         account_id=account.pk, symbol=position.symbol
@@ -66,10 +67,11 @@ def _margin_mode_compare(
 
 def _leverages(tenant_id: str, readings: Sequence[AccountReading]) -> None:
     shown = [(reading, row) for reading in readings for row in reading.positions]
-    if not shown:
+    asked = {reading.account.pk for reading in readings if reading.leverages}
+    if not shown and not asked:
         return
     rows = InstrumentSetting.objects.for_tenant(tenant_id).filter(
-        account_id__in={reading.account.pk for reading, _ in shown}
+        account_id__in={reading.account.pk for reading, _ in shown} | asked
     )
     settings = {(row.account_id, row.symbol, row.margin_mode): row for row in rows}
     latest: dict[tuple[str, str], InstrumentSetting] = {}
@@ -83,35 +85,63 @@ def _leverages(tenant_id: str, readings: Sequence[AccountReading]) -> None:
         if setting is None or position.leverage in (None, setting.leverage):
             continue
         # What we confirmed since says nothing of what was shown before.
-        if setting.confirmed_at < reading.asked_at and not _is_working(reading, position):
-            _leverage_note(reading.account, setting, position)
+        if setting.confirmed_at < reading.asked_at and not _is_working(reading, position.symbol):
+            side = position.position_side
+            _leverage_note(reading.account, setting, position.leverage, side)
+    for reading in readings:
+        _flat_leverages(reading, settings)
 
 
-def _is_working(reading: AccountReading, position: PositionSnapshot) -> bool:
+def _flat_leverages(
+    reading: AccountReading, settings: Mapping[tuple[str, str, str], InstrumentSetting]
+) -> None:
+    """Of what is not held: the next entry would go out by what the client set meanwhile."""
+    held = {(row.symbol, row.margin_mode) for row in reading.positions}
+    told: dict[tuple[str, str], list[LeverageSnapshot]] = defaultdict(list)
+    for row in reading.leverages or ():
+        told[row.symbol, row.margin_mode].append(row)
+    for key in told.keys() - held:
+        setting = settings.get((reading.account.pk, *key))
+        others = [row for row in told[key] if setting and row.leverage != setting.leverage]
+        if setting is None or not others or setting.confirmed_at >= reading.asked_at:
+            continue
+        if not _is_working(reading, key[0]):
+            other = others[0]
+            sides_agree = len({row.leverage for row in told[key]}) == 1
+            _leverage_note(
+                reading.account, setting, other.leverage, other.position_side, keeps=sides_agree
+            )
+
+
+def _is_working(reading: AccountReading, symbol: str) -> bool:
     """An order of ours may be setting it right now."""
     rows = Order.objects.for_tenant(reading.account.tenant_id).filter(
         account_id=reading.account.pk,
-        symbol=position.symbol,
+        symbol=symbol,
         state__in=[str(state) for state in LIVE_STATES],
     )
     return rows.exists()
 
 
 def _leverage_note(
-    account: ExchangeAccount, setting: InstrumentSetting, position: PositionSnapshot
+    account: ExchangeAccount,
+    setting: InstrumentSetting,
+    leverage: Decimal,
+    position_side: PositionSide,
+    *,
+    keeps: bool = True,
 ) -> None:
-    """The setting follows, so that the next entry sets it as it needs it."""
-    assert position.leverage is not None
+    """The setting follows, so that the next entry sets it as it needs it; it is forgotten when
+    both sides have another one each, for it can say but one."""
     now = timezone.now()
-    params = {"before": f"{setting.leverage:f}", "after": f"{position.leverage:f}"}
+    params = {"before": f"{setting.leverage:f}", "after": f"{leverage:f}"}
     with transaction.atomic():
-        changed = (
-            InstrumentSetting.objects.for_tenant(account.tenant_id)
-            .filter(pk=setting.pk, leverage=setting.leverage)
-            .update(leverage=position.leverage, confirmed_at=now)
+        same = InstrumentSetting.objects.for_tenant(account.tenant_id).filter(
+            pk=setting.pk, leverage=setting.leverage
         )
-        if changed:
-            key = (position.symbol, position.position_side)
+        values = {"leverage": leverage, "confirmed_at": now}
+        if same.update(**values) if keeps else same.delete()[0]:
+            key = (setting.symbol, position_side)
             findings_note(account, [Found(FindingKind.LEVERAGE_CHANGED, key, params)], now)
 
 

@@ -18,7 +18,14 @@ from django.utils import timezone
 from customers.models import ExchangeAccount
 from customers.wakeup import wake_on_commit
 from trading.domain.reconciliation import SideBook, Unattributed, copies_of_side, net_out, opposed
-from trading.models import AccountBooks, CopiedPosition, Fill, Order, UnattributedPosition
+from trading.models import (
+    AccountBooks,
+    CopiedPosition,
+    Fill,
+    InstrumentSetting,
+    Order,
+    UnattributedPosition,
+)
 from trading.services.giving_way import Courtesy
 from trading.services.instruments import instrument_of_order
 from trading.services.reconciliation.books import books_compare
@@ -37,12 +44,13 @@ from venues.domain.types import (
     Credentials,
     FillSnapshot,
     Instrument,
+    LeverageSnapshot,
     PositionSide,
     PositionSnapshot,
     Readings,
     VenueError,
 )
-from venues.gateway import Gateway
+from venues.gateway import LEVERAGES_AT_ONCE, Gateway
 
 T = TypeVar("T")
 
@@ -69,6 +77,8 @@ class Since:
     fills: datetime
     bills: datetime
     wallet: datetime | None = None
+    set_in: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The symbols whose leverage we set, by margin mode: those of late, LEVERAGES_AT_ONCE."""
 
 
 def wanted_since(tenant_id: str, account_ids: Sequence[str]) -> dict[str, Since]:
@@ -76,6 +86,7 @@ def wanted_since(tenant_id: str, account_ids: Sequence[str]) -> dict[str, Since]
     rows = AccountBooks.objects.for_tenant(tenant_id).filter(account_id__in=account_ids)
     columns = ("account_id", "since", "fills_read_until", "bills_read_until", "wallet_read_until")
     due = timezone.now() - WALLET_PAUSE
+    set_in = _set_in(tenant_id, account_ids)
     found = {}
     for pk, since, fills, bills, wallet in rows.values_list(*columns):
         wallet_since = max(since, (wallet or since) - WALLET_OVERLAP)
@@ -83,7 +94,20 @@ def wanted_since(tenant_id: str, account_ids: Sequence[str]) -> dict[str, Since]
             max(since, fills - OVERLAP),
             (bills or fills) - OVERLAP,
             wallet_since if wallet is None or wallet < due else None,
+            set_in.get(pk, {}),
         )
+    return found
+
+
+def _set_in(tenant_id: str, account_ids: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = {}
+    rows = InstrumentSetting.objects.for_tenant(tenant_id).filter(account_id__in=account_ids)
+    for account_id, margin_mode, symbol in rows.order_by("-confirmed_at").values_list(
+        "account_id", "margin_mode", "symbol"
+    ):
+        symbols = found.setdefault(account_id, {}).setdefault(margin_mode, [])
+        if len(symbols) < LEVERAGES_AT_ONCE:
+            symbols.append(symbol)
     return found
 
 
@@ -108,6 +132,7 @@ async def reading_ask(
         account, gateway.bills_since(credentials, since_ms=_ms(since.bills))
     )
     stops = await _unless_refused(account, gateway.open_stops(credentials))
+    leverages = await _unless_refused(account, _leverages(gateway, credentials, since))
     moves = None
     if since.wallet is not None:
         moves = await _unless_refused(
@@ -123,7 +148,18 @@ async def reading_ask(
         bills=bills,
         stops=stops,
         wallet_moves=moves,
+        leverages=leverages,
     )
+
+
+async def _leverages(
+    gateway: Gateway, credentials: Credentials, since: Since
+) -> Readings[LeverageSnapshot]:
+    """Of what is not held, too, which nothing else tells."""
+    found: list[LeverageSnapshot] = []
+    for margin_mode, symbols in since.set_in.items():
+        found += await gateway.leverages(credentials, symbols=symbols, margin_mode=margin_mode)
+    return Readings(found)
 
 
 async def _unless_refused(

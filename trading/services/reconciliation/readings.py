@@ -12,6 +12,7 @@ from venues.domain.types import (
     BalanceSnapshot,
     BillSnapshot,
     FillSnapshot,
+    LeverageSnapshot,
     OrderSnapshot,
     PositionSide,
     PositionSnapshot,
@@ -44,7 +45,8 @@ class AccountReading:
     bills: Readings[BillSnapshot] | None = None
     stops: Readings[StopSnapshot] | None = None
     wallet_moves: Readings[WalletMove] | None = None
-    """None, of bills, stops and these: not asked for, or they could not be had, which holds up
+    leverages: Readings[LeverageSnapshot] | None = None
+    """None, of bills and all after them: not asked for, or they could not be had, which holds up
     nothing else."""
 
     @property
