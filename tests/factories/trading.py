@@ -29,6 +29,7 @@ from trading.models import (
     FundingShare,
     InstrumentSetting,
     Intent,
+    LeverageRefusal,
     Order,
     OrderEvent,
     Position,
@@ -289,6 +290,19 @@ class TradedInstrumentFactory(factory.django.DjangoModelFactory):
     symbol = factory.Sequence(lambda n: f"COIN{n}/USDT:USDT")
     facts = factory.LazyFunction(dict)
     noted_at = factory.LazyFunction(timezone.now)
+
+
+class LeverageRefusalFactory(TenantOwnedFactory):
+    class Meta:
+        model = LeverageRefusal
+
+    account = factory.SubFactory(AccountFactory)
+    tenant = tenant_of("account")
+    symbol = "BTC/USDT:USDT"
+    margin_mode = "cross"
+    leverage = Decimal(50)
+    code = "59102"
+    refused_at = factory.LazyFunction(timezone.now)
 
 
 class InstrumentSettingFactory(TenantOwnedFactory):

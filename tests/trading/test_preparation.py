@@ -15,7 +15,7 @@ from django.utils import timezone
 from customers.models import ExchangeAccount
 from customers.tenancy import tenant_scope
 from tests.trading.world import World, wait_for_stragglers
-from trading.models import Position
+from trading.models import InstrumentSetting, LeverageRefusal, Position
 from trading.services.controls import control_set
 from trading.services.fanout import signals
 from trading.services.submission import sender
@@ -71,6 +71,45 @@ def test_both_sides_of_an_isolated_hedge_get_the_leverage(world: World) -> None:
     with tenant_scope(world.tenant.pk):
         held = Position.objects.get(account=follower.account)
     assert (held.position_side, held.leverage) == ("short", 7)
+
+
+def test_a_leverage_that_was_refused_is_not_asked_for_again(world: World) -> None:
+    """Until what is held there is not the same any more, or an hour has passed."""
+    follower = world.follower()
+    refusal = {"code": "59109", "msg": "Account equity less than the required margin amount"}
+
+    def entry() -> tuple[str, str]:
+        signal = world.entry(size="0.01")
+        world.run(signal)
+        intent = world.intent(signal, follower)
+        return intent.status, intent.reason_params.get("code", "")
+
+    world.paper.control.add_fault("error_code", count=1, **refusal, **LEVERAGE)
+    assert entry() == ("rejected", "59109")
+    assert entry() == ("rejected", "59109"), "it would have been set now"
+    assert world.ledger_orders(follower) == []
+    with tenant_scope(world.tenant.pk):
+        LeverageRefusal.objects.update(held="net 7 ")
+    assert entry() == ("filled", "")
+    world.run(world.signal("close", side=""))
+    with tenant_scope(world.tenant.pk):
+        InstrumentSetting.objects.all().delete()
+        LeverageRefusal.objects.update(held="")
+    world.refresh(follower.account_id)
+    assert entry() == ("rejected", "59109")
+    with tenant_scope(world.tenant.pk):
+        LeverageRefusal.objects.update(refused_at=timezone.now() - timedelta(minutes=61))
+    assert entry() == ("filled", "")
+
+
+def test_a_venue_that_is_out_of_order_has_refused_no_leverage(world: World) -> None:
+    follower = world.follower()
+    world.paper.control.add_fault("http_status", status=503, count=1, **LEVERAGE)
+    first, second = world.entry(), world.entry()
+    world.run(first)
+    world.run(second)
+    assert world.intent(first, follower).reason_code == "leverage_not_set"
+    assert world.intent(second, follower).status == "filled"
 
 
 def test_accepted_orders_are_followed_up_while_another_accounts_answer_is_missing(

@@ -195,3 +195,33 @@ class InstrumentSetting(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.leverage}×"
+
+
+class LeverageRefusal(TenantModel):
+    """A leverage that the venue refused to set: it is not asked again while what is held is the
+    same."""
+
+    customer_path = "account__customer_id"
+
+    account = models.ForeignKey(ExchangeAccount, on_delete=models.CASCADE, related_name="+")
+    symbol = models.CharField(_("symbol"), max_length=48)
+    margin_mode = models.CharField(_("margin mode"), max_length=12)
+    leverage = AmountField(_("leverage"))
+    held = models.CharField(max_length=80, blank=True)
+    """What the venue showed of the symbol on each side."""
+    code = models.CharField(_("code"), max_length=32)
+    message = models.CharField(_("message"), max_length=200, blank=True)
+    refused_at = models.DateTimeField(_("refused at"))
+
+    class Meta:
+        verbose_name = _("refused leverage")
+        verbose_name_plural = _("refused leverages")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "symbol", "margin_mode", "leverage"],
+                name="leverage_refusal_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.leverage}×: {self.code}"

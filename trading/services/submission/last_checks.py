@@ -14,12 +14,16 @@ from trading.services.credentials import credentials_for_orders
 from trading.services.instruments import instrument_of_order, market_doubt
 from trading.services.order_updates import OrderUpdate
 from trading.services.outgoing import OutgoingOrder
+from trading.services.submission.answers import leverage_reason
 from trading.services.submission.denials import cancel_denial, expiry_denial, switch_denial
+from trading.services.submission.refusals import refusals_standing
 from trading.services.submission.wire import Job
 from venues import markets
 from venues.domain.types import Credentials, Instrument, VenueError
 
 Instruments = dict[str, dict[str, Instrument]]
+Confirmed = dict[tuple[str, str, str], Decimal]
+"""The leverage by account, symbol and margin mode."""
 
 
 def last_checks(
@@ -32,6 +36,8 @@ def last_checks(
     credentials = credentials_for_orders(tenant_id=tenant_id, orders=orders)
     confirmed = _confirmed_leverage(tenant_id, orders)
     unfinished = _unfinished_closes(tenant_id, orders)
+    to_set = [order for order in orders if _must_set(order, confirmed)]
+    standing = refusals_standing(tenant_id, to_set)
     jobs: list[Job] = []
     refused: list[OrderUpdate] = []
     for order in orders:
@@ -40,15 +46,20 @@ def last_checks(
         reason = (
             _denial(order, unfinished) or _missing(order, keys, instrument) or _clock_denial(order)
         )
+        if reason is None and order.id in standing:
+            reason = leverage_reason(order, standing[order.id])
         if reason is not None:
             refused.append(_refusal(order, reason))
             continue
         assert isinstance(keys, Credentials)
         assert instrument is not None
-        known = confirmed.get((order.account_id, order.symbol, order.margin_mode))
-        must_set = order.leverage is not None and known != order.leverage
-        jobs.append(Job(order, instrument, keys, must_set))
+        jobs.append(Job(order, instrument, keys, _must_set(order, confirmed)))
     return jobs, refused
+
+
+def _must_set(order: OutgoingOrder, confirmed: Confirmed) -> bool:
+    known = confirmed.get((order.account_id, order.symbol, order.margin_mode))
+    return order.leverage is not None and known != order.leverage
 
 
 def checked_again(order: OutgoingOrder) -> OrderUpdate | None:
@@ -109,9 +120,7 @@ def _instrument(order: OutgoingOrder, instruments: Instruments) -> Instrument | 
     return known[order.symbol]
 
 
-def _confirmed_leverage(
-    tenant_id: str, orders: Sequence[OutgoingOrder]
-) -> dict[tuple[str, str, str], Decimal]:
+def _confirmed_leverage(tenant_id: str, orders: Sequence[OutgoingOrder]) -> Confirmed:
     rows = (
         InstrumentSetting.objects.for_tenant(tenant_id)
         .filter(

@@ -34,6 +34,7 @@ from trading.services.submission.answers import (
 )
 from trading.services.submission.claims import claims_release, claims_renew
 from trading.services.submission.last_checks import Instruments, checked_again, last_checks
+from trading.services.submission.refusals import refusals_note
 from trading.services.submission.stragglers import stragglers
 from trading.services.submission.wire import (
     Answer,
@@ -270,6 +271,7 @@ class OrderSender:
         self._preparing.difference_update(item.job.order.id for item in prepared)
         done = [item.job for item in prepared if item.error is None]
         self._remember_leverage(done)
+        refusals_note(self.tenant_id, prepared)
         failpoint("orders.prepared")
         ready: list[Job] = []
         refused: list[OrderUpdate] = []
