@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,10 +12,14 @@ from django.utils.translation import override
 from customers.models import ExchangeAccount
 from customers.tenancy import tenant_scope
 from strategies.models import Subscription
+from tests.trading.plans import BTC
 from tests.trading.world import World, other_copy
 from trading.models import Intent
 from trading.reason_texts import reason_text
 from trading.services.closing import Selection, positions_close
+from trading.services.fanout.loading import PositionRow
+from trading.services.fanout.margin_terms import freed_margin
+from venues.domain.types import Instrument, InstrumentKind
 
 
 def state(world: World, copy: Subscription, **values: Any) -> None:
@@ -98,6 +103,52 @@ def test_a_close_without_a_signal_is_in_the_positions_margin_mode(world: World) 
     world.check_until(lambda: world.held(copy).filled == 0, "it is closed")
 
     assert modes(world, copy) == [("buy", "isolated"), ("sell", "isolated")]
+
+
+LINEAR, INVERSE = BTC, replace(BTC, kind=InstrumentKind.INVERSE, contract_size=Decimal(100))
+
+
+@pytest.mark.parametrize(
+    ("instrument", "filled", "mode", "price", "expected"),
+    [
+        # 10 contracts at 50,000 and 5×, each 0.01 BTC, or 100 dollars.
+        (LINEAR, 10, "cross", 50_000, 1000),
+        (LINEAR, -10, "cross", 40_000, 800),
+        (LINEAR, 10, "isolated", 50_000, 1000),
+        (LINEAR, 10, "isolated", 45_000, 500),
+        (LINEAR, -10, "isolated", 45_000, 1500),
+        (LINEAR, 10, "isolated", 39_000, 0),
+        (INVERSE, 10, "cross", 40_000, 200),
+        (INVERSE, 10, "isolated", 50_000, 200),
+        # 0.004 BTC of margin less 0.005 lost: (1/40,000 − 1/50,000) × 1,000.
+        (INVERSE, 10, "isolated", 40_000, 0),
+        (INVERSE, -10, "isolated", 40_000, 360),
+        (LINEAR, 0, "cross", 50_000, 0),
+        (LINEAR, 10, "", 50_000, 1000),
+        (LINEAR, 10, "cross", None, 0),
+        (replace(BTC, kind=InstrumentKind.SPOT), 10, "cash", 50_000, 0),
+    ],
+)
+def test_what_the_close_of_a_position_frees(
+    instrument: Instrument, filled: int, mode: str, price: int | None, expected: int
+) -> None:
+    position = PositionRow(
+        "", "", "", Decimal(0), Decimal(filled), Decimal(5), 0, mode, Decimal(50_000)
+    )
+    freed = freed_margin(position, "cross", instrument, None if price is None else Decimal(price))
+    assert freed == expected
+
+
+def test_a_flip_of_more_than_half_of_the_account_turns_it(world: World) -> None:
+    """While the first side is held there is not enough for the other one."""
+    copy = world.follower(usdt="1500")
+    world.run(world.entry(size="0.1"))
+    assert world.held(copy).filled == 10
+    world.refresh(copy.account_id)
+
+    world.run(world.entry("flip", size="0.1", side="short"))
+
+    assert world.held(copy).filled == -10
 
 
 @pytest.mark.parametrize("position_mode", ["net", "long_short"])

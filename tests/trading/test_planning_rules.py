@@ -35,7 +35,7 @@ from trading.domain.planning import (
     plan_follower,
 )
 from trading.domain.reasons import Reason, ReasonCode
-from trading.domain.risk import ControlMode, Controls
+from trading.domain.risk import ControlMode, Controls, CopyFacts
 
 # --- the stories ---------------------------------------------------------------------------------
 
@@ -193,6 +193,38 @@ def test_a_flip_that_may_not_enter_still_closes() -> None:
     assert orders(plan) == [(CLOSE_LEG, "exit", "sell", D(5), 0)]
     assert reason(plan) is ReasonCode.SUBSCRIPTION_PAUSED
     assert plan.target == 0
+
+
+@pytest.mark.parametrize(
+    ("available", "cap", "invested", "expected"),
+    [
+        # 10 contracts of 500 at 5×: 1,000 of margin, and with reserve for price and fees 1,060.
+        (60, 1000, 1000, ""),
+        (59, 1000, 1000, "insufficient_balance"),
+        (60, 1100, 1101, "total_cap"),  # 101 are elsewhere
+        (60, 999, 1000, "total_cap"),
+    ],
+)
+def test_a_flip_has_what_its_close_frees(
+    available: int, cap: int, invested: int, expected: str
+) -> None:
+    one = follower(
+        held(10),
+        available=D(available),
+        freed=D(1000),
+        settings=CopySettings(total_cap=D(cap), symbol_exposure_cap=D(5000)),
+        copy=CopyFacts(
+            invested=D(invested), invested_here=D(1000), symbol_exposure=D(5000), is_in_symbol=True
+        ),
+    )
+    plan = plan_follower(say("flip", 10, SHORT), one)
+    assert orders(plan)[0] == (CLOSE_LEG, "exit", "sell", D(10), 0)
+    assert [row[1:] for row in orders(plan)[1:]] == (
+        [] if expected else [("entry", "sell", D(10), 1)]
+    )
+    assert (reason(plan) or "") == expected
+    more = plan_follower(say("increase", 1), one)
+    assert orders(more) == [], "what is held stays held"
 
 
 def test_a_flip_whose_close_is_impossible_opens_nothing() -> None:

@@ -197,7 +197,7 @@ def _positions(signal: Signal, rows: list[FollowerRow]) -> dict[str, PositionRow
     )
     columns = (
         "pk", "subscription_id", "account_id", "target", "filled", "leverage", "version",
-        "margin_mode",
+        "margin_mode", "average_entry_price",
     )  # fmt: skip
     positions = {values[1]: PositionRow._make(values) for values in stored.values_list(*columns)}
     for row in rows:

@@ -112,13 +112,14 @@ def _turn(follower: Follower, direction: int, size: Decimal | Reason) -> Plan:
         return skip(follower, reason, is_entry=True, target=book.target)
     closing: tuple[Leg, ...] = ()
     cancel = False
-    after_close = book
+    after_close, facts = book, follower.entry
     if book.exposure != 0:
         close_plan = plan_exit(follower, ZERO, leg=CLOSE_LEG)
         cancel = close_plan.cancel_entries
         close_leg = close_plan.legs[0]
         if close_leg.is_order:
             closing = close_plan.legs
+            facts = facts.after_close(book.filled)
             after_close = Book(others_long=book.others_long, others_short=book.others_short)
         elif book.filled != 0:
             # What cannot be closed blocks the other side; the close's own reason is shown.
@@ -129,7 +130,7 @@ def _turn(follower: Follower, direction: int, size: Decimal | Reason) -> Plan:
         entry = skip(follower, size, is_entry=True, target=ZERO)
     else:
         entry = enter(
-            replace(follower, book=after_close),
+            replace(follower, book=after_close, entry=facts),
             direction,
             size * direction,
             after_close,

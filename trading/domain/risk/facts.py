@@ -6,7 +6,7 @@ was not asked for, or could not be had.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -25,6 +25,8 @@ class CopyFacts:
 
     invested: Decimal | None = None
     """Margin of this copy: held by its entry price, working by the price that was expected."""
+    invested_here: Decimal = ZERO
+    """Of it, what is held in the entry's symbol."""
     symbol_exposure: Decimal | None = None
     """Notional of the account in the symbol, of all copies and of the client's own."""
     account_exposure: Decimal | None = None
@@ -127,6 +129,8 @@ class EntryFacts:
     """Of the account's other copies in the symbol."""
     equity: Decimal | None = None
     """In the settlement currency, as is `available`; both at their value in the quote currency."""
+    freed: Decimal = ZERO
+    """What becomes available when the copy closes what it holds in the symbol; as `available`."""
     copy: CopyFacts = NO_COPY_FACTS
     account: EquityFacts = NO_EQUITY_FACTS
     market: MarketFacts = NO_MARKET_FACTS
@@ -171,11 +175,27 @@ class EntryFacts:
             return stated
         return MAIN_COINS_SLIPPAGE if self.instrument.base in MAIN_COINS else OTHERS_SLIPPAGE
 
+    def after_close(self, held: Decimal) -> EntryFacts:
+        """For an entry that leaves only when the copy's position, of this size, has been closed."""
+        worth = self.instrument.notional(abs(held), self.price)
+        copy = replace(
+            self.copy,
+            invested=_without(self.copy.invested, self.copy.invested_here),
+            symbol_exposure=_without(self.copy.symbol_exposure, worth),
+            account_exposure=_without(self.copy.account_exposure, worth),
+        )
+        available = None if self.available is None else self.available + self.freed
+        return replace(self, available=available, copy=copy)
+
     def quantity_worth(self, notional: Decimal) -> Decimal:
         """The quantity of that value, not rounded; 0 of nothing, or at no price."""
         if notional <= ZERO or self.price <= ZERO:
             return ZERO
         return self.instrument.quantity_of_notional(notional, self.price)
+
+
+def _without(amount: Decimal | None, part: Decimal) -> Decimal | None:
+    return None if amount is None else max(amount - part, ZERO)
 
 
 MAIN_COINS = frozenset({"BTC", "ETH"})

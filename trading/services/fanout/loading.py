@@ -40,7 +40,7 @@ from trading.domain.risk import (
 from trading.models import Balance, CopiedPosition, Order, SignalShard
 from trading.services.control_state import controls_for
 from trading.services.fanout.context import FollowerSettings, Market, ShardContext
-from trading.services.fanout.margin_terms import entry_leverage, margin_mode
+from trading.services.fanout.margin_terms import entry_leverage, freed_margin, margin_mode
 from venues.domain.types import InstrumentKind
 
 ZERO, ONE = Decimal(0), Decimal(1)
@@ -108,6 +108,7 @@ class PositionRow(NamedTuple):
     leverage: Decimal | None
     version: int
     margin_mode: str = ""
+    average_entry_price: Decimal | None = None
 
 
 def follower_rows(shard: SignalShard) -> list[FollowerRow]:
@@ -135,6 +136,7 @@ _POSITION_COLUMNS = (
     "leverage",
     "version",
     "margin_mode",
+    "average_entry_price",
 )
 
 
@@ -452,6 +454,7 @@ def follower_facts(
             leader_price=_compared_price(context.signal, settings),
             last_price=None if worst is None else market.price,
             equity=equity,
+            freed=freed_margin(position, row.margin_mode, instrument, market.price),
             copy=copy,
             account=account,
             market=context.told.get(row.venue, NO_MARKET_FACTS),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Protocol
 
 from strategies.domain.settings import CopySettings, LeverageMode, MarginModeSetting
 from trading.domain.planning import Book
 from venues.domain.types import Instrument, InstrumentKind
 
-ONE = Decimal(1)
+ZERO, ONE = Decimal(0), Decimal(1)
 SPOT_MARGIN_MODE = "cash"
 
 
@@ -29,6 +30,39 @@ def entry_leverage(
         wanted = settings.leverage
     limits = (wanted, settings.max_leverage, instrument.max_leverage)
     return max(ONE, min(limit for limit in limits if limit is not None))
+
+
+class Holding(Protocol):
+    """A copied position."""
+
+    @property
+    def filled(self) -> Decimal: ...
+    @property
+    def leverage(self) -> Decimal | None: ...
+    @property
+    def margin_mode(self) -> str: ...
+    @property
+    def average_entry_price(self) -> Decimal | None: ...
+
+
+def freed_margin(
+    position: Holding, account: str, instrument: Instrument, price: Decimal | None
+) -> Decimal:
+    """What its end would make available, in the quote currency: an estimate, for which the venue
+    has the last word. `account`: the account's margin mode, for a position that has none."""
+    entry, leverage = position.average_entry_price, position.leverage
+    if instrument.kind is InstrumentKind.SPOT or not position.filled:
+        return ZERO
+    if not price or not entry or not leverage:
+        return ZERO
+    if (position.margin_mode or account) != "isolated":
+        # Its profit or loss is in what is available already.
+        return instrument.notional(abs(position.filled), price) / leverage
+    result = instrument.pnl(position.filled, entry, price)
+    margin = instrument.notional(abs(position.filled), entry) / leverage
+    if instrument.kind is InstrumentKind.INVERSE:  # in coins
+        result, margin = result * price, margin / entry * price
+    return max(margin + result, ZERO)
 
 
 def margin_mode(

@@ -109,6 +109,8 @@ class _Own:
     """Of one copy. `invested` None: something of it has no value, in `unpriced`."""
 
     invested: Decimal | None = ZERO
+    held: dict[str, Decimal] = field(default_factory=dict)
+    """Of it, what is held, by symbol."""
     symbols: set[str] = field(default_factory=set)
     unpriced: str = ""
 
@@ -180,6 +182,7 @@ class _Holdings:
         total = None if unpriced else sum((value or ZERO for value in values.values()), ZERO)
         return {
             "invested": own.invested,
+            "invested_here": own.held.get(self._symbol, ZERO),
             "symbol_exposure": values.get(self._symbol, ZERO),
             "account_exposure": total,
             "open_positions": len(own.symbols),
@@ -207,7 +210,9 @@ class _Holdings:
         held.copied += abs(filled)
         held.price = held.price or entry_price
         margin = self._margin(account_id, symbol, abs(filled), entry_price, leverage)
-        self._own[subscription_id].add(symbol, margin)
+        own = self._own[subscription_id]
+        own.add(symbol, margin)
+        own.held[symbol] = margin or ZERO
 
     def _add_working(
         self,
