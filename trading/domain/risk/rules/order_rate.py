@@ -26,9 +26,9 @@ def judge(facts: EntryFacts) -> Verdict:
 
 def _parts(facts: EntryFacts) -> int:
     instrument = facts.instrument
-    largest = largest_order(
-        instrument, facts.price if facts.price > ZERO else None, is_limit=facts.is_limit
-    )
+    has_limit = facts.is_limit or facts.last_price is not None
+    price = facts.price if facts.price > ZERO else None
+    largest = largest_order(instrument, price, is_limit=has_limit)
     quantity = instrument.quantity_down(facts.quantity)
     return max(len(in_parts(quantity, instrument, largest, instrument.min_size)), 1)
 
