@@ -72,9 +72,12 @@ def with_market_facts(
 
 def _stored(context: ShardContext, venues: set[str]) -> dict[str, MarketFacts]:
     rows = SignalMarket.objects.for_tenant(context.shard.tenant_id).filter(
-        signal_id=context.signal.pk, venue__in=venues, read_at__gt=timezone.now() - FRESH_FOR
+        signal_id=context.signal.pk, venue__in=venues
     )
-    return {row.venue: _facts(row) for row in rows}
+    oldest = timezone.now() - FRESH_FOR
+    if any(row.read_at <= oldest for row in rows):
+        rows.filter(read_at__lte=oldest).delete()
+    return {row.venue: _facts(row) for row in rows if row.read_at > oldest}
 
 
 def _read(context: ShardContext, venue: str, market: Market) -> SignalMarket:
@@ -99,11 +102,8 @@ def _read(context: ShardContext, venue: str, market: Market) -> SignalMarket:
 
 
 def _store(context: ShardContext, row: SignalMarket) -> SignalMarket:
-    """What the first of several shards stored counts for all, while it is fresh."""
+    """What the first of several shards stored counts for all."""
     rows = SignalMarket.objects.for_tenant(context.shard.tenant_id)
-    rows.filter(
-        signal_id=row.signal_id, venue=row.venue, read_at__lte=row.read_at - FRESH_FOR
-    ).delete()
     rows.bulk_create([row], ignore_conflicts=True)
     return rows.filter(signal_id=row.signal_id, venue=row.venue).first() or row
 
