@@ -226,7 +226,10 @@ _LABELS: Mapping[str, tuple[str, str]] = {
             "was chosen above. Empty: a day."
         ),
     ),
-    "slice_count": (gettext_noop("Number of slices"), ""),
+    "slice_count": (
+        gettext_noop("Number of slices"),
+        gettext_noop("Fewer where one of them would be below the exchange's minimum."),
+    ),
     "slice_interval_seconds": (gettext_noop("Time between slices (s)"), ""),
     "sliced_above": (
         gettext_noop("Sliced above"),
@@ -377,7 +380,8 @@ _EFFECTS: Mapping[Effect, str] = {
         "Open positions keep their stops until the next entry in their symbol brings new ones."
     ),
     Effect.WAITING_STAY: gettext_noop(
-        "The change acts on new entries. Limit orders that wait already stay as they were placed."
+        "The change acts on new entries. Limit orders and slices that wait already go on as they "
+        "were planned."
     ),
     Effect.LEVERAGE_SHARED: gettext_noop(
         "The leverage of an open position changes with the next entry in its symbol, for the "

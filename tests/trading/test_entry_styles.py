@@ -30,6 +30,12 @@ IOC = {"execution": Execution.IOC_LIMIT}
 BETTER = {"execution": Execution.LIMIT_FOLLOW, "limit_follow_percent": D(2)}
 ODD = BETTER | {"limit_follow_percent": D("1.0001")}
 ODD_PRICE = {"leader_price": D("50000.07")}
+SLICED = {
+    "execution": Execution.SLICED,
+    "slice_count": 4,
+    "slice_interval_seconds": 30,
+    "sliced_above": D(5_000),
+}
 THEN = {"execution": Execution.LIMIT_THEN_MARKET, "limit_timeout_seconds": 60}
 
 
@@ -61,6 +67,12 @@ def choosing(settings: dict[str, Any], *, last: object = 50_000, **facts: Any) -
         (THEN, SHORT, {}, Style("limit", D(50_000), MINUTE, D(49_750))),
         (THEN, LONG, ODD_PRICE, Style("limit", D(50_000), MINUTE, D(50_250))),
         (THEN, SHORT, ODD_PRICE, Style("limit", D("50000.1"), MINUTE, D("49750.1"))),
+        (
+            SLICED,
+            SHORT,
+            {},
+            Style("ioc", D(49_750), None, None, 4, timedelta(seconds=30), D(5_000)),
+        ),
         # without any price there is nothing to be better than; planning says so
         (BETTER, LONG, {"leader_price": None, "last": None}, AT_MARKET),
     ],
@@ -118,7 +130,37 @@ def test_only_what_rests_is_counted_as_waiting() -> None:
     assert orders(plan_follower(say("open", 4), choosing(IOC | limit, **full)))
 
 
-@pytest.mark.parametrize("settings", [IOC, BETTER, THEN])
+@pytest.mark.parametrize(
+    ("contracts", "changes", "slices"),
+    [
+        (20, {}, [5, 5, 5, 5]),
+        (22, {}, [6, 6, 5, 5]),
+        (11, {}, [3, 3, 3, 2]),
+        (10, {}, [10]),  # 5,000 of notional, which is not above it
+        (3, {"sliced_above": None}, [1, 1, 1]),  # a contract is the smallest
+        (1, {"sliced_above": None}, [1]),
+        (20, {"per_order_cap": D(1_100)}, [3, 3, 3, 2]),  # of the whole entry: 11 contracts
+        # only the venue's minimum is one of a slice: the copy's is one of the entry
+        (20, {"min_order_amount": D(9_000)}, [5, 5, 5, 5]),
+    ],
+)
+def test_an_entry_in_slices(contracts: int, changes: dict[str, Any], slices: list[int]) -> None:
+    plan = plan_follower(say("open", contracts), choosing(SLICED | changes))
+    assert [leg.quantity for leg in plan.legs] == slices
+    assert [leg.delay.total_seconds() for leg in plan.legs] == [
+        30 * place for place in range(len(slices))
+    ]
+    assert plan.target == sum(slices)  # what is still to come counts
+
+
+def test_not_in_fewer_slices_than_the_exchange_takes() -> None:
+    small = replace(choosing(SLICED), instrument=replace(BTC, max_limit_size=D(2)))
+    plan = plan_follower(say("open", 12), small)
+    assert [leg.quantity for leg in plan.legs] == [2, 2, 2, 2, 2, 2]
+    assert [leg.delay.total_seconds() for leg in plan.legs] == [0, 30, 60, 90, 120, 150]
+
+
+@pytest.mark.parametrize("settings", [IOC, BETTER, THEN, SLICED])
 def test_exits_are_not_delayed_by_any_style(settings: dict[str, Any]) -> None:
     found = replace(choosing(settings, last=60_000), book=held(5))
     plan = plan_follower(say("close"), found)

@@ -89,7 +89,7 @@ class OrderAdmin(LedgerAdmin[Order]):
             _("Times"),
             {
                 "fields": [
-                    ("created_at", "sent_at", "acknowledged_at", "finished_at"),
+                    ("created_at", "send_at", "sent_at", "acknowledged_at", "finished_at"),
                     ("deadline_at", "expires_at", "check_at", "watch_until"),
                     ("checks", "misses"),
                 ],

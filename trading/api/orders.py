@@ -65,6 +65,7 @@ class OrderOutput(RowSerializer):
             "filled_quantity",
             "average_price",
             "created_at",
+            "send_at",
             "sent_at",
             "acknowledged_at",
             "finished_at",

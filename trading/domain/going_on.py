@@ -14,7 +14,7 @@ from enum import StrEnum
 from venues.domain.types import Instrument
 
 SENT_WITHIN = timedelta(seconds=30)
-"""The next order is not sent later than this after the end of the one before."""
+"""The next order, or the next slice, is not sent later than this after its time has come."""
 
 
 @dataclass(frozen=True, slots=True)

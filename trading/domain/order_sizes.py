@@ -87,3 +87,20 @@ def in_parts(
     if each * instrument.lot < smallest:
         return (most * instrument.lot,) * (lots // most)
     return tuple((each + (place < more)) * instrument.lot for place in range(parts))
+
+
+def in_slices(
+    quantity: Decimal,
+    parts: tuple[Decimal, ...],
+    instrument: Instrument,
+    *,
+    most: int,
+    smallest: Decimal,
+) -> tuple[Decimal, ...]:
+    """A multiple of the lot, evenly cut into `most` orders, or as many as are not below `smallest`
+    (a multiple of the lot). Not into fewer than the `parts` that the venue takes."""
+    count = min(most, int(quantity / smallest)) if smallest > ZERO else most
+    if count <= len(parts):
+        return parts
+    each, more = divmod(int(quantity / instrument.lot), count)
+    return tuple((each + (place < more)) * instrument.lot for place in range(count))

@@ -83,6 +83,9 @@ class Order(TenantModel):
     expires_at = models.DateTimeField(
         _("expires at"), null=True, blank=True, help_text=_("An entry is not sent after this.")
     )
+    send_at = models.DateTimeField(
+        _("not sent before"), null=True, blank=True, help_text=_("Of a later slice of an entry.")
+    )
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True)
     seen_at = models.DateTimeField(

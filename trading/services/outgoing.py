@@ -39,6 +39,7 @@ class OutgoingOrder:
     expires_at: datetime | None
     rests_until: datetime | None = None
     chase_price: Decimal | None = None
+    send_at: datetime | None = None
     attempt: int = 1
     cancel_requested: bool = False
     withdrawn_by: str = ""
@@ -71,6 +72,7 @@ def outgoing_of(order: Order) -> OutgoingOrder:
         expires_at=order.expires_at,
         rests_until=order.rests_until,
         chase_price=order.chase_price,
+        send_at=order.send_at,
         attempt=order.attempt,
         cancel_requested=order.cancel_requested_at is not None,
         withdrawn_by=order.withdrawn_by,

@@ -46,7 +46,11 @@ _EFFECTS: Mapping[str, Effect] = {
     ),
     "on_stop": Effect.AT_THE_STOP,
     **dict.fromkeys(
-        ("execution", "limit_follow_percent", "limit_timeout_seconds"), Effect.WAITING_STAY
+        (
+            "execution", "limit_follow_percent", "limit_timeout_seconds", "slice_count",
+            "slice_interval_seconds", "sliced_above",
+        ),
+        Effect.WAITING_STAY,
     ),
     **dict.fromkeys(
         ("leverage_mode", "leverage", "max_leverage"), Effect.LEVERAGE_SHARED

@@ -79,7 +79,8 @@ class Execution(StrEnum):
     """At the leader's price; after `limit_timeout_seconds` the rest is entered at once, within the
     slippage cap."""
     SLICED = "sliced"
-    """In `slice_count` parts, `slice_interval_seconds` apart."""
+    """In `slice_count` parts, `slice_interval_seconds` apart, each at once within the slippage
+    cap."""
 
 
 class ExistingPositions(StrEnum):
@@ -142,8 +143,7 @@ def _setting(kind: Kind, default: Any, merge: Merge = Merge.NEAREST, **more: Any
 
 
 def _choice(default: StrEnum, **more: Any) -> Any:
-    more = {"choices": tuple(type(default))} | more
-    return _setting(Kind.CHOICE, default, **more)
+    return _setting(Kind.CHOICE, default, choices=tuple(type(default)), **more)
 
 
 def _cap(kind: Kind, low: Decimal = ZERO, high: Decimal | None = None, **more: Any) -> Any:
@@ -238,9 +238,7 @@ class CopySettings:
     )
     break_even_after_target: bool = _setting(Kind.FLAG, False)
     # --- execution
-    execution: Execution = _choice(
-        Execution.MARKET, choices=tuple(way for way in Execution if way is not Execution.SLICED)
-    )
+    execution: Execution = _choice(Execution.MARKET)
     max_entry_slippage_percent: Decimal | None = _cap(Kind.PERCENT, high=HUNDRED)
     """Against the leader's price; unset, 0.5 for BTC and ETH and 1.5 for others."""
     limit_follow_percent: Decimal | None = _setting(
@@ -251,7 +249,8 @@ class CopySettings:
     """Entries of the copy that rest on the book at a time."""
     limit_timeout_seconds: int | None = _setting(Kind.SECONDS, None, low=ONE, high=Decimal(86_400))
     """How long an entry of the copy's own style rests; unset, a day."""
-    slice_count: int | None = _setting(Kind.COUNT, None, low=Decimal(2), high=HUNDRED)
+    slice_count: int | None = _setting(Kind.COUNT, None, low=Decimal(2), high=Decimal(20))
+    """Fewer where one of them would be below the venue's minimum."""
     slice_interval_seconds: int | None = _setting(Kind.SECONDS, None, low=ONE, high=Decimal(3_600))
     sliced_above: Decimal | None = _setting(Kind.AMOUNT, None, low=ZERO)
     """Notional; a smaller entry is sent at once."""
@@ -288,7 +287,6 @@ class CopySettings:
 
 NOT_OFFERED = frozenset(
     {
-        *("slice_count", "slice_interval_seconds", "sliced_above"),
         "symbol_map",
         *("existing_positions", "on_margin_topup", "on_leverage_change", "on_transfer_out"),
     }

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from strategies.domain.settings import OnMinimum
+from strategies.domain.settings import DEFAULTS, OnMinimum
 from trading.domain.following import is_copied
-from trading.domain.order_sizes import in_parts, largest_entry, largest_order, smallest_entry
+from trading.domain.order_sizes import (
+    in_parts,
+    in_slices,
+    largest_entry,
+    largest_order,
+    smallest_entry,
+)
 from trading.domain.planning.shapes import (
     FIRST_EXTRA_LEG,
     MAIN_LEG,
@@ -19,6 +25,7 @@ from trading.domain.planning.shapes import (
     skip,
 )
 from trading.domain.planning.sized import below_minimum, entry_size, market_denial
+from trading.domain.planning.styles import NO_TIME
 from trading.domain.reasons import Reason, ReasonCode
 from trading.domain.risk import Deny, Reduce, judge_entry
 from venues.domain.types import InstrumentKind
@@ -77,16 +84,32 @@ def enter(
     if not parts:
         return _too_small(follower, size, allowed, book.exposure, wanted, direction)
     quantity = sum(parts, ZERO)
+    if _is_sliced(follower, quantity, price):
+        parts = in_slices(
+            quantity,
+            parts,
+            follower.instrument,
+            most=follower.style.slices,
+            smallest=smallest_entry(follower.instrument, price, DEFAULTS),
+        )
     # A cap forgets what is above it; rounding carries the rest over to the next signal.
     if allowed != missing:
         wanted = book.exposure + quantity * direction
     wave = wave or int(book.is_against(direction))
     numbers = [MAIN_LEG, *range(extra_leg, extra_leg + len(parts) - 1)]
+    style = follower.style
+    interval = style.interval if _is_sliced(follower, quantity, price) else NO_TIME
     legs = (
-        Leg(number, True, direction, part, wave=wave, style=follower.style)
-        for number, part in zip(numbers, parts, strict=True)
+        Leg(number, True, direction, part, wave=wave, style=style, delay=interval * place)
+        for place, (number, part) in enumerate(zip(numbers, parts, strict=True))
     )
     return Plan(tuple(legs), wanted)
+
+
+def _is_sliced(follower: Follower, quantity: Decimal, price: Decimal) -> bool:
+    style = follower.style
+    worth = follower.instrument.notional(quantity, price)
+    return style.slices > 1 and worth > style.sliced_above
 
 
 class _Size:

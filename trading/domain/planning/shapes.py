@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Literal, Protocol
 
 from strategies.domain.settings import CopySettings
 from strategies.domain.sizing import FollowerTerms, LeaderSize, SizeBasis
-from trading.domain.planning.styles import AT_MARKET, Style
+from trading.domain.planning.styles import AT_MARKET, NO_TIME, Style
 from trading.domain.reasons import Reason
 from trading.domain.risk import Controls, EntryFacts, HeldTerms
 from venues.domain.types import Instrument
@@ -152,6 +153,8 @@ class Leg:
     reason: Reason | None = None
     wave: int = 0
     style: Style = AT_MARKET
+    delay: timedelta = NO_TIME
+    """Not sent before so much time has passed."""
 
     @property
     def is_order(self) -> bool:

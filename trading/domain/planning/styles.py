@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 OrderType = Literal["market", "limit", "ioc"]
 ZERO, ONE = Decimal(0), Decimal(1)
 LONGEST_REST = timedelta(days=1)
+NO_TIME = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Style:
     price: Decimal | None = None
     rests_for: timedelta | None = None
     chase_price: Decimal | None = None
+    slices: int = 1
+    """The most orders, `interval` apart, in which an entry of more than `sliced_above` goes."""
+    interval: timedelta = NO_TIME
+    sliced_above: Decimal = ZERO
+    """Notional in the quote currency."""
 
     @property
     def rests(self) -> bool:
@@ -76,6 +82,14 @@ def _chosen(follower: Follower, direction: int, last: Decimal) -> Style:
         return Style("limit", _moved(leader, -better * direction, direction, instrument), rests_for)
     if settings.execution is Execution.LIMIT_THEN_MARKET:
         return Style("limit", _moved(leader, ZERO, direction, instrument), rests_for, worst)
+    if settings.execution is Execution.SLICED:
+        return Style(
+            "ioc",
+            worst,
+            slices=settings.slice_count or 1,
+            interval=timedelta(seconds=settings.slice_interval_seconds or 0),
+            sliced_above=settings.sliced_above or ZERO,
+        )
     return AT_MARKET
 
 

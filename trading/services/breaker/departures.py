@@ -3,7 +3,8 @@
 An entry that the venue takes only in parts is one entry. Parts are told by what no plan can change:
 each is at least half of the venue's largest order, and nothing smaller had to be cut. They are not
 in the signal's count; each sender bounds them by follower. An entry that goes on in another order
-is one entry, too: only the end of the order before makes it (trading.services.order_updates).
+is one entry, too: only the end of the order before makes it (trading.services.order_updates). Of an
+entry in slices the first is counted; of later ones each time of sending has one.
 
 The dispatcher noted how many followers a signal has; the sender counts its entries in the
 transaction that marks them SENDING, which each order passes once. So it does not matter which
@@ -86,7 +87,7 @@ class Departures:
             if part >= MOST_PARTS:
                 self._doubled(order, part + 1)
                 return True
-            place = f"{part}:{order.attempt}"
+            place = f"{part}:{order.attempt}:{order.send_at or ''}"
             keys.append((*_fanout_of(order), order.subscription_id, place))
         if all(self._orders.setdefault(key, order.id) == order.id for key in keys):
             return False
@@ -113,7 +114,7 @@ class Departures:
         Raises FanoutExceededError, which must undo that they leave.
         """
         leaving = [
-            order for order in orders if order.is_entry and order.signal_id and order.attempt == 1
+            order for order in orders if order.is_entry and order.signal_id and _is_first(order)
         ]
         entries = Counter(_fanout_of(order) for order in leaving if not _had_to_be_cut(order))
         for fanout, number in sorted(entries.items()):
@@ -182,6 +183,11 @@ def _had_to_be_cut(order: OutgoingOrder) -> bool:
     price = order.price or known_price(order.venue, order.symbol)
     largest = largest_order(instrument, price, is_limit=is_limit)
     return largest is not None and order.quantity * 2 + instrument.lot >= largest
+
+
+def _is_first(order: OutgoingOrder) -> bool:
+    """Of all the orders that one entry may become."""
+    return order.attempt == 1 and order.send_at is None
 
 
 def _fanout_of(order: OutgoingOrder) -> _Fanout:

@@ -281,7 +281,11 @@ def _recent_orders(
         return
     rows = (
         Order.objects.for_tenant(context.shard.tenant_id)
-        .filter(subscription_id__id_in=[row.id for row in followers], created_at__gt=now - MINUTE)
+        .filter(
+            subscription_id__id_in=[row.id for row in followers],
+            created_at__gt=now - MINUTE,
+            send_at=None,  # its first slice is counted
+        )
         .order_by()
         .values_list("subscription_id")
         .annotate(orders=Count("pk"))

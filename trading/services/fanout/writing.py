@@ -22,6 +22,7 @@ from customers.services.events import (
 )
 from signals_app.models import Signal, SignalSource
 from strategies.domain.settings import settings_to_json
+from trading.domain.going_on import SENT_WITHIN
 from trading.domain.order_states import OrderState
 from trading.domain.planning import AT_MARKET, Follower, Leg, Plan, Style
 from trading.domain.stops.terms import (
@@ -162,6 +163,10 @@ class ChunkWriter:
         hedged = row.position_mode == ExchangeAccount.PositionMode.LONG_SHORT and not spot
         opens_long = (leg.direction > 0) == leg.is_entry
         style = self._style(leg, follower)
+        send_at = self.now + leg.delay if leg.delay else None
+        expires_at = follower.entry.enters_until if leg.is_entry else None
+        if send_at is not None:
+            expires_at = send_at + SENT_WITHIN
         return OutgoingOrder(
             id=new_id(),
             tenant_id=signal.tenant_id,
@@ -185,7 +190,8 @@ class ChunkWriter:
             chase_price=style.chase_price,
             leverage=follower.terms.leverage if leg.is_entry and not spot else None,
             margin_mode=follower.entry.margin_mode,
-            expires_at=follower.entry.enters_until if leg.is_entry else None,
+            expires_at=expires_at,
+            send_at=send_at,
             wants_stops=leg.is_entry and self._wants_stops(row),
         )
 
@@ -216,9 +222,9 @@ class ChunkWriter:
         self._cancel_working_entries()
         self._give_up_lost_entries()
         rows_insert(Intent, self.intents, same=self._same_of_intents())
-        sendable = [order for order in self.orders if order.wave == 0]
+        sendable = [order for order in self.orders if _goes_now(order)]
         self._store_orders(sendable, state=OrderState.CLAIMED)
-        later = [order for order in self.orders if order.wave]
+        later = [order for order in self.orders if not _goes_now(order)]
         self._store_orders(later, state=OrderState.READY)
         rows_update(
             CopiedPosition,
@@ -231,7 +237,8 @@ class ChunkWriter:
         return sendable
 
     def _store_orders(self, orders: Sequence[OutgoingOrder], *, state: OrderState) -> None:
-        """Orders of the first wave are claimed for the caller, later ones wait as READY.
+        """Orders of the first wave are claimed for the caller, later ones and later slices wait as
+        READY.
 
         The row itself tells of its making; its events begin with the first change of its state.
         """
@@ -333,6 +340,10 @@ class ChunkWriter:
         payload = {"signal": signal.pk, "rows": rows}
         drafts.append(EventDraft(tenant_id, staff_audience(tenant_id), "signal.rows", payload))
         return drafts
+
+
+def _goes_now(order: OutgoingOrder) -> bool:
+    return order.wave == 0 and order.send_at is None
 
 
 def _text(amount: Decimal | None) -> str | None:

@@ -28,8 +28,8 @@ def claimant() -> str:
 def may_go_now(orders: QuerySet[Order]) -> QuerySet[Order]:
     """Of READY orders, those that wait for nothing.
 
-    An entry of a later wave waits for its close. An exit waits for a key that works: with one
-    that the venue refuses, it would use up its attempts.
+    An entry of a later wave waits for its close, a slice for its time. An exit waits for a key that
+    works: with one that the venue refuses, it would use up its attempts.
     """
     other_side = Q(is_entry=False, side=OuterRef("side")) | (
         Q(is_entry=True, cancel_requested_at__isnull=False) & ~Q(side=OuterRef("side"))
@@ -46,7 +46,9 @@ def may_go_now(orders: QuerySet[Order]) -> QuerySet[Order]:
         account__health_code__in=[str(code) for code in EXITS_WAIT_FOR],
     )
     # The wave first: a database that reads from left to right searches for few of them.
-    return orders.filter(Q(wave=0) | ~Exists(waited_for)).exclude(no_key, is_entry=False)
+    its_time = Q(send_at=None) | Q(send_at__lte=timezone.now())
+    may_go = orders.filter(Q(wave=0) | ~Exists(waited_for), its_time)
+    return may_go.exclude(no_key, is_entry=False)
 
 
 def orders_claim(*, tenant_id: str, order_ids: Sequence[str], claimed_by: str) -> list[str]:
