@@ -112,7 +112,14 @@ class StrategyAdmin(SettingsRowAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         fixed = list(self.readonly_fields)
-        return fixed if obj is None else [*fixed, *StrategyForm.terms.values()]
+        return fixed if obj is None else [*fixed, "follow_ratio", "max_leverage", "symbol_list"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        base, (title, terms) = super().get_fieldsets(request, obj)
+        if obj is None:
+            return [base, (title, terms)]
+        shown = ["symbol_list" if name == "symbols" else name for name in terms["fields"]]
+        return [base, (title, {**terms, "fields": shown})]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Strategy]:
         followers = (
