@@ -192,6 +192,10 @@ _ONLY_WITH: Mapping[str, tuple[str, frozenset[StrEnum]]] = {
         "execution",
         frozenset({Execution.LIMIT_FOLLOW, Execution.LIMIT_THEN_MARKET}),
     ),
+    **dict.fromkeys(
+        ("slice_count", "slice_interval_seconds", "sliced_above"),
+        ("execution", frozenset({Execution.SLICED})),
+    ),
 }
 """Settings that count only while another one has one of these values."""
 

@@ -194,6 +194,8 @@ def test_what_does_not_contradict_itself(values):
         ({"trailing_percent": "5", "stops_mode": "none"}, {"trailing_percent": "stops_mode"}),
         ({"limit_follow_percent": "2"}, {"limit_follow_percent": "execution"}),
         ({"limit_timeout_seconds": 60, "execution": "limit_then_market"}, {}),
+        ({"slice_count": 5}, {"slice_count": "execution"}),
+        ({"slice_count": 5, "execution": "sliced"}, {}),
         ({"cooldown_minutes": 30}, {"cooldown_minutes": "cooldown_after_stops"}),
         ({"cooldown_minutes": 30, "cooldown_after_stops": 2}, {}),
     ],
