@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal as D
 from typing import Any
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 
 from customers.tenancy import tenant_scope
 from tests.trading.stops.guarded import GuardedWorld
 from tests.trading.stops.test_going_off import at_exchange, holds
-from trading.models import Order, PositionStops, StopOrder
+from trading.domain.reasons import Reason, ReasonCode
+from trading.domain.stops.states import StopTrigger
+from trading.models import Alert, Finding, Order, PositionStops, StopOrder
+from trading.services.stops.alerting import stops_alert
+from trading.services.stops.exits import exit_of_stop, position_exit
+from trading.services.stops.learning import StopUpdate, stop_updates_apply
 from venues import markets
 
 OWN = {"stops_mode": "own", "stop_loss_percent": "5"}
@@ -119,3 +127,114 @@ def test_stops_are_of_the_positions_margin_mode(guarded: GuardedWorld) -> None:
     assert [row.margin_mode for row in guarded.rows()] == ["isolated"] * 2
     guarded.price("50000")
     guarded.until(holds(guarded, follower, "0"), "it closes the position")
+
+
+def test_one_that_the_exchange_could_not_carry_out_becomes_a_close(guarded: GuardedWorld) -> None:
+    follower = guarded.follower()
+    guarded.run(guarded.world.entry(stop_loss=D(58000)))
+    (stop,) = guarded.rows()
+    reason = Reason(ReasonCode.STOP_FAILED, {"code": "51008"})
+    with tenant_scope(guarded.world.tenant.pk):
+        update = StopUpdate(stop.pk, StopTrigger.FAIL, reason=reason)
+        stop_updates_apply(tenant_id=guarded.world.tenant.pk, updates=[update])
+    guarded.until(holds(guarded, follower, "0"), "the position is closed")
+    (order,) = guarded.exits()
+    assert (order.quantity, order.order_type, order.reduce_only) == (10, "market", True)
+
+
+def test_a_refused_amendment_is_tried_again_later_and_not_at_once(guarded: GuardedWorld) -> None:
+    follower = guarded.follower()
+    guarded.run(guarded.world.entry(stop_loss=D(58000)))
+    control = guarded.world.paper.control
+    amend = {"endpoint": "trade/amend-algos", "method": "POST", "count": 50}
+    control.add_fault("error_code", code="51000", **amend)
+    guarded.run(guarded.world.entry("increase", "0.05"))
+    state = guarded.state(follower)
+    assert state.due_at is not None and state.due_at > timezone.now() - timedelta(seconds=1)
+    assert (state.tries, state.reason_code) == (1, "venue_rejected")
+    assert "51000" in state.reason_params["code"]
+    control.clear_faults()
+    guarded.until(in_line(guarded, follower), "it is amended")
+    assert guarded.at_venue(follower) == [(D(15), D(58000), None)]
+
+
+def test_stops_that_outlive_their_position_are_told_of(guarded: GuardedWorld) -> None:
+    guarded.follower()
+    world = guarded.world
+    guarded.run(world.entry(stop_loss=D(58000)))
+    world.run(world.signal("close", side=""))  # and nobody looks over the stops
+    guarded.let_pass(30)
+    assert stops_alert() == 0
+    guarded.let_pass(31)
+    assert stops_alert() == 1
+    with tenant_scope(world.tenant.pk):
+        assert Alert.objects.get(code="stops_left").open_key is not None
+    guarded.keep()
+    assert stops_alert() == 0
+
+
+def written_exit(guarded: GuardedWorld, follower: Any, quantity: str, part: str) -> Order | None:
+    position = guarded.position(follower)
+    (stop,) = guarded.rows()
+    instrument = markets.instrument("paper", position.symbol)
+    assert instrument is not None
+    with tenant_scope(guarded.world.tenant.pk), transaction.atomic():
+        exit_ = exit_of_stop(stop, D(quantity), part=part)
+        return position_exit(position, exit_, instrument, timezone.now())
+
+
+def test_exits_together_are_never_more_than_is_held(guarded: GuardedWorld) -> None:
+    follower = guarded.follower()
+    guarded.run(guarded.world.entry(stop_loss=D(58000)))
+    first = written_exit(guarded, follower, "7", ":a")
+    second = written_exit(guarded, follower, "7", ":b")
+    assert first is not None and second is not None
+    assert (first.quantity, second.quantity) == (7, 3)
+    assert written_exit(guarded, follower, "7", ":c") is None
+    assert written_exit(guarded, follower, "7", ":a") is None
+
+
+def test_after_a_refused_exit_nothing_is_placed_until_the_account_is_read(
+    guarded: GuardedWorld,
+) -> None:
+    follower = guarded.follower()
+    world = guarded.world
+    guarded.run(world.entry(stop_loss=D(58000)))
+    refused = written_exit(guarded, follower, "10", ":a")
+    assert refused is not None
+    with tenant_scope(world.tenant.pk):
+        orders = Order.objects.filter(pk=refused.pk)
+        orders.update(state="rejected", finished_at=timezone.now())
+    cancel_by_hand(guarded, follower, guarded.rows()[0])
+    with tenant_scope(world.tenant.pk):
+        StopOrder.objects.update(state="cancelled")
+        PositionStops.objects.update(due_at=timezone.now())
+    guarded.keep()
+    assert guarded.at_venue(follower) == []
+    with tenant_scope(world.tenant.pk):
+        orders.update(finished_at=timezone.now() - timedelta(seconds=11))
+    guarded.keep()
+    assert guarded.at_venue(follower) == [(D(10), D(58000), None)]
+
+
+@pytest.mark.parametrize("heard", ["of the stop", "of the fills"])
+def test_one_that_went_off_and_whose_order_is_not_known_yet(
+    guarded: GuardedWorld, heard: str
+) -> None:
+    """Nothing takes its place, and what it closed is nobody's manual close."""
+    follower = guarded.follower()
+    world = guarded.world
+    guarded.run(world.entry(stop_loss=D(58000)))
+    with tenant_scope(world.tenant.pk):
+        StopOrder.objects.update(state="triggered", check_at=None)
+        PositionStops.objects.update(due_at=timezone.now())
+    if heard == "of the stop":
+        guarded.keep()
+        assert len(guarded.rows()) == 1
+        return
+    guarded.price("57990")
+    world.refresh(follower.account_id)
+    guarded.until(holds(guarded, follower, "0"), "the stop's fills are booked")
+    world.refresh(follower.account_id)
+    with tenant_scope(world.tenant.pk):
+        assert not Finding.objects.exists()

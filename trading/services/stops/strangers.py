@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -35,8 +35,9 @@ def strangers_explained(*, tenant_id: str, account_id: str, fills: Sequence[Fill
     }
     if not nameless:
         return True
+    unread = Q(state=StopState.TRIGGERED) & ~Exists(Order.objects.filter(pk=OuterRef("pk")))
     mine = StopOrder.objects.for_tenant(tenant_id).filter(
-        account_id=account_id, state__in=_MAY_HAVE_GONE_OFF
+        Q(state__in=_MAY_HAVE_GONE_OFF) | unread, account_id=account_id
     )
     ids = [
         pk for pk, symbol, side in mine.values_list("pk", "symbol", "side")
@@ -48,6 +49,8 @@ def strangers_explained(*, tenant_id: str, account_id: str, fills: Sequence[Fill
     rows = StopOrder.objects.for_tenant(tenant_id).filter(pk__in=ids)
     rows.update(check_at=asked_at)
     stops_look_up(tenant_id=tenant_id, stop_ids=ids)
+    if rows.filter(unread).exists():
+        return False
     left = rows.filter(state__in=_MAY_HAVE_GONE_OFF)
     return all(at is not None and at >= asked_at for at in left.values_list("seen_at", flat=True))
 
