@@ -14,7 +14,8 @@ from signals_app.models import Leader, LeaderStop, Signal, SignalSource
 from tests.factories import LeaderFactory, TradingControlFactory
 from tests.trading.stops.guarded import GuardedWorld
 from trading import tasks
-from trading.models import PositionStops, TradingControl
+from trading.models import Intent, PositionStops, TradingControl
+from trading.services.stops.exits import WATCHED_PROFIT
 from trading.services.stops.watching import stops_watch
 from trading.services.sweeps import stops_to_follow
 from venues import markets
@@ -87,6 +88,10 @@ def test_coins_are_sold_by_us_when_the_price_is_there(guarded: GuardedWorld) -> 
     guarded.until(lambda: guarded.exits()[-1].state == "filled", "it filled")
     assert guarded.position(follower, SPOT).filled < D("0.0001")
     assert not guarded.exits()[-1].reduce_only
+    with tenant_scope(guarded.world.tenant.pk):
+        keys = Intent.objects.filter(cause=Intent.Cause.STOP).order_by("pk")
+        are_profits = [intent.key.endswith(WATCHED_PROFIT) for intent in keys]
+    assert are_profits == [True, False], "for the pause after stops"
 
 
 def test_the_kill_switch_leaves_stops_alone_and_lets_them_be_placed(guarded: GuardedWorld) -> None:
