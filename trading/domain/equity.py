@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 ZERO = Decimal(0)
+DOLLARS = frozenset({"USD", "USDT", "USDC"})
 
 
 @dataclass(frozen=True, slots=True)
