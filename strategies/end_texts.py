@@ -18,6 +18,10 @@ _TEXTS: dict[str, str] = {
         "Ended by its equity limit: the account had fallen by %(fall)s %% since the copy began, "
         "and %(limit)s %% was the limit. Its positions are closed at the market price."
     ),
+    Subscription.EndCode.RISK: gettext_noop(
+        "Ended by the risk monitor: a figure of the account reached the threshold that your "
+        "provider set. Its positions are closed at the market price."
+    ),
 }
 
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_noop
 from signals_app.event_texts import event_text
 from strategies.end_texts import end_text
 from trading.domain.alerts import AlertCode
+from trading.risk_texts import done_text, risk_text
 
 _TEXTS: dict[AlertCode, str] = {
     AlertCode.VENUE_STOPPED: gettext_noop(
@@ -70,6 +71,7 @@ _TEXTS: dict[AlertCode, str] = {
     AlertCode.COPY_LIMIT_REACHED: gettext_noop(
         "The copy of %(strategy)s by %(customer)s reached a limit: %(text)s"
     ),
+    AlertCode.RISK_THRESHOLD: gettext_noop("%(customer)s, account %(account)s: %(text)s"),
     AlertCode.FINDINGS_OPEN: gettext_noop(
         "%(findings)s findings on accounts wait for a decision, the first since %(since)s UTC."
     ),
@@ -92,6 +94,9 @@ def _composed(code: str, params: Mapping[str, object]) -> dict[str, str]:
     """Parts of a sentence that are sentences themselves."""
     if code == AlertCode.COPY_LIMIT_REACHED:
         return {"text": end_text(str(params.get("end_code", "")), params)}
+    if code == AlertCode.RISK_THRESHOLD:
+        found = risk_text(str(params.get("measure", "")), params)
+        return {"text": f"{found} {done_text(str(params.get('action', '')), params)}"}
     if code != AlertCode.LEADER_CHANGED:
         return {}
     return {"text": event_text({name: str(value) for name, value in params.items()})}

@@ -6,6 +6,7 @@ SCHEDULE = {
     "trading: accounts": {"task": "trading.tasks.accounts_sweep", "schedule": 10.0},
     "trading: open orders": {"task": "trading.tasks.accounts_orders_sweep", "schedule": 3.0},
     "trading: ending copies": {"task": "trading.tasks.copies_sweep", "schedule": 3.0},
+    "trading: risk": {"task": "trading.tasks.risk_sweep", "schedule": 3.0},
     "trading: alerts": {"task": "trading.tasks.alerts_sweep", "schedule": 10.0},
     "trading: clocks": {"task": "trading.tasks.clocks_check", "schedule": 30.0},
     "trading: old answer counts": {

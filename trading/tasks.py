@@ -22,6 +22,7 @@ from trading.services.fanout.context import shard_context
 from trading.services.fanout.market_facts import signal_markets_purge as purge_signal_markets
 from trading.services.fanout.shards import shard_claim, shard_plan
 from trading.services.order_checks import orders_check as check_orders
+from trading.services.portfolio.watching import risk_watch as watch_risk
 from trading.services.reconciliation.alerting import books_alert
 from trading.services.reconciliation.open_orders import open_orders_reread
 from trading.services.stops.alerting import stops_alert
@@ -171,6 +172,17 @@ def copies_sweep() -> None:
 def copies_watch() -> None:
     """Copies against their limits of loss."""
     watch_copies()
+
+
+@shared_task
+def risk_sweep() -> None:
+    """Every three seconds: all accounts against their thresholds."""
+    wake_swept("trading.tasks.risk_watch", lifetime_seconds=3.0)
+
+
+@shared_task
+def risk_watch() -> None:
+    watch_risk()
 
 
 @shared_task(base=TenantTask)

@@ -156,6 +156,9 @@ CELERY_TASK_ROUTES = {
     "trading.tasks.orders_check": {"queue": "sync"},
     "trading.tasks.stops_sweep": {"queue": "signals"},
     "trading.tasks.stops_*": {"queue": "sync"},
+    # What ends losses waits behind no reading of accounts either.
+    "trading.tasks.risk_*": {"queue": "sync"},
+    "trading.tasks.cop*": {"queue": "sync"},
     # Of all accounts, and a venue may hang: 9 is the lowest priority, the check of a new key and
     # what a stream missed go before it.
     "trading.tasks.accounts_refresh": {"queue": "accounts", "priority": 9},

@@ -63,6 +63,9 @@ _NAVIGATION = [
             _item(_("Kill switches"), "emergency_home", "trading_tradingcontrol"),
             _item(_("Circuit breakers"), "electric_bolt", "trading_breaker"),
             _item(_("Alerts"), "notification_important", "trading_alert"),
+            {"title": _("Risk"), "icon": "speed", "link": reverse_lazy("admin:risk")},
+            _item(_("Risk thresholds"), "rule_settings", "trading_riskthreshold"),
+            _item(_("Risk actions"), "history", "trading_riskaction"),
         ],
     },
     {

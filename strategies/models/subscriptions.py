@@ -29,6 +29,7 @@ class Subscription(TenantModel, StatedSettings):
         OPERATOR = "operator", _("by staff")
         LOSS_LIMIT = "loss_limit", _("its loss limit was reached")
         EQUITY_FALL = "equity_fall", _("its equity fell too far")
+        RISK = "risk", _("the account reached a risk threshold")
 
     customer_path = "customer_id"
 

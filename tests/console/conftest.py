@@ -103,6 +103,9 @@ def make_firm(**tenant: Any) -> Firm:
     rows["funding_share"] = make.FundingShareFactory(bill=firm.bill, subscription=firm.subscription)
     rows["unattributed"] = make.UnattributedPositionFactory(account=firm.account)
     rows["policy"] = make.ReconciliationPolicyFactory(subscription=firm.subscription)
+    rows["threshold"] = make.RiskThresholdFactory(**own, account=firm.account)
+    rows["risk_action"] = make.RiskActionFactory(account=firm.account)
+    rows["risk"] = make.AccountRiskFactory(account=firm.account)
     rows["finding"] = make.FindingFactory(account=firm.account, subscription=firm.subscription)
     rows["instrument"] = make.InstrumentSettingFactory(account=firm.account)
     rows["control"] = make.TradingControlFactory(

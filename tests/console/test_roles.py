@@ -117,6 +117,7 @@ DEEDS = [
     Deed("cancel an order", action("trading_order_withdraw", "order"), TRADING_WORK),
     Deed("change an order", action("trading_order_amend", "order"), TRADING_WORK),
     Deed("a policy", add("trading_reconciliationpolicy"), TRADING_WORK),
+    Deed("a risk threshold", add("trading_riskthreshold"), TRADING_WORK),
     Deed("halt the platform", lambda firm: _switch("platform", ""), set()),
     Deed("add a member", add("customers_membership"), {OWNER}),
     Deed("add an API key", add("customers_apikey"), {OWNER}),
@@ -202,7 +203,7 @@ LEDGERS = {
     "trading.finding", "trading.accountbooks", "trading.stoporder",
     "trading.unattributedposition",
     "trading.accountbill", "trading.fundingshare", "trading.cashbook",
-    "trading.equityday",
+    "trading.equityday", "trading.accountrisk", "trading.riskaction",
     "strategies.settingsversion",
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ from tests.factories.strategies import StrategyFactory, SubscriptionFactory
 from trading.models import (
     AccountBill,
     AccountBooks,
+    AccountRisk,
     Alert,
     AnswerCount,
     Balance,
@@ -35,6 +36,8 @@ from trading.models import (
     Position,
     PositionStops,
     ReconciliationPolicy,
+    RiskAction,
+    RiskThreshold,
     SignalMarket,
     SignalShard,
     StopEvent,
@@ -268,6 +271,46 @@ class EquityDayFactory(TenantOwnedFactory):
     last = Decimal(10_000)
     peak = Decimal(10_000)
     read_at = factory.LazyFunction(timezone.now)
+    updated_at = factory.LazyFunction(timezone.now)
+
+
+class RiskThresholdFactory(TenantOwnedFactory):
+    class Meta:
+        model = RiskThreshold
+
+    measure = "drawdown"
+    limit = Decimal(20)
+    action = "alert"
+
+
+class RiskActionFactory(TenantOwnedFactory):
+    class Meta:
+        model = RiskAction
+
+    account = factory.SubFactory(AccountFactory)
+    tenant = tenant_of("account")
+    measure = "drawdown"
+    action = "alert"
+    value = Decimal("21.5")
+    limit = Decimal(20)
+    reached_at = factory.LazyFunction(timezone.now)
+    done_at = factory.LazyFunction(timezone.now)
+
+
+class AccountRiskFactory(TenantOwnedFactory):
+    class Meta:
+        model = AccountRisk
+
+    account = factory.SubFactory(AccountFactory)
+    tenant = tenant_of("account")
+    equity = Decimal(10_000)
+    gross = Decimal(0)
+    net = Decimal(0)
+    unrealised = Decimal(0)
+    maintenance = Decimal(0)
+    daily_pnl = Decimal(0)
+    drawdown_percent = Decimal(0)
+    peak = Decimal(10_000)
     updated_at = factory.LazyFunction(timezone.now)
 
 

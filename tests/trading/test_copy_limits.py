@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -19,10 +19,11 @@ from tests.trading.test_ending_copies import end, step
 from tests.trading.world import World
 from trading import tasks
 from trading.alert_texts import alert_text
-from trading.models import Alert, CopiedPosition, EquityDay, Intent
+from trading.models import Alert, Balance, CopiedPosition, EquityDay, Intent
 from trading.services.control_state import forget_controls
 from trading.services.controls import control_set
 from trading.services.instruments import instrument_note
+from trading.services.portfolio import valuing
 from venues import markets
 
 INST = "BTC-USDT-SWAP"
@@ -32,6 +33,19 @@ INST = "BTC-USDT-SWAP"
 def the_price_comes_back(world: World) -> Iterator[None]:
     yield
     world.paper.control.set_price(INST, "60000")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Accounts that are to be compared at once."""
+    found: list[str] = []
+
+    def take(task: str, *, account_ids: Sequence[str] = (), **_: Any) -> None:
+        if task == "trading.tasks.accounts_compare":
+            found.extend(account_ids)
+
+    monkeypatch.setattr(valuing, "wake_swept", take)
+    return found
 
 
 def follower(world: World, **limits: str) -> Subscription:
@@ -137,16 +151,30 @@ def test_a_fall_of_the_account_s_equity_ends_the_copy(world: World) -> None:
     assert world.held(copy).filled == 0
 
 
-def test_what_is_moved_out_is_no_loss(world: World) -> None:
+def test_the_equity_is_that_of_the_present_price(world: World) -> None:
+    copy = world.follower(usdt="2000", settings={"values": {"copy_equity_fall_percent": "20"}})
+    world.run(world.entry())
+    price_is(world, "60000", copy)
+    assert watch(world, copy) == ["active"]
+    price_is(world, "55000")  # nobody has read the account since
+    assert watch(world, copy) == ["ending"]
+
+
+def test_what_is_moved_out_is_no_loss(world: World, asked: list[str]) -> None:
     copy = world.follower(usdt="2000", settings={"values": {"copy_equity_fall_percent": "20"}})
     watch(world, copy)
     with tenant_scope(world.tenant.pk):
-        day = EquityDay.objects.get(account=copy.account)
-        EquityDay.objects.filter(pk=day.pk).update(last=Decimal(1000), moved=Decimal(-1000))
-    assert watch(world, copy) == ["active"]
-    with tenant_scope(world.tenant.pk):
-        EquityDay.objects.filter(pk=day.pk).update(moved=Decimal(-700))
-    assert watch(world, copy) == ["ending"]
+        balance = Balance.objects.filter(account=copy.account)
+        day = EquityDay.objects.filter(account=copy.account)
+        # A stream tells of the balance first, and only bills tell what became of the rest.
+        balance.update(equity=Decimal(1000), equity_usd=Decimal(1000))
+        assert watch(world, copy) == ["active"]
+        assert asked == [copy.account_id]
+        day.update(last=Decimal(1000), moved=Decimal(-1000), cash={"USDT": "1000"})
+        assert watch(world, copy) == ["active"]
+        day.update(moved=Decimal(-700))
+        assert watch(world, copy) == ["ending"]
+    assert asked == [copy.account_id]
 
 
 def test_under_a_halt_it_ends_and_is_closed_when_the_halt_is_over(world: World) -> None:

@@ -22,3 +22,4 @@ class AlertCode(StrEnum):
     STOPS_LEFT = "stops_left"
     ANSWERS_UNREADABLE = "answers_unreadable"
     COPY_LIMIT_REACHED = "copy_limit_reached"
+    RISK_THRESHOLD = "risk_threshold"

@@ -14,6 +14,7 @@ from trading.models.holdings import (
 )
 from trading.models.intents import EffectiveSettings, Intent, SignalShard
 from trading.models.orders import Fill, Order, OrderEvent
+from trading.models.portfolio import AccountRisk, RiskAction, RiskThreshold
 from trading.models.reconciliation import (
     AccountBooks,
     Finding,
@@ -26,6 +27,7 @@ from trading.models.stops import PositionStops, StopEvent, StopOrder
 __all__ = [
     "AccountBill",
     "AccountBooks",
+    "AccountRisk",
     "Alert",
     "AnswerCount",
     "Balance",
@@ -46,6 +48,8 @@ __all__ = [
     "Position",
     "PositionStops",
     "ReconciliationPolicy",
+    "RiskAction",
+    "RiskThreshold",
     "SignalMarket",
     "SignalShard",
     "StopEvent",

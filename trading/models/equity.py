@@ -24,6 +24,11 @@ class EquityDay(TenantModel):
     last = AmountField(_("last read"))
     peak = AmountField(_("peak"))
     moved = AmountField(_("moved in or out"), default=Decimal(0))
+    cash = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="By currency, without what open positions had won by then; empty: not told.",
+    )
     read_at = models.DateTimeField(_("read at"), help_text=_("By the exchange's clock."))
     updated_at = models.DateTimeField(_("updated at"))
 

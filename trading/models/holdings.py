@@ -111,6 +111,7 @@ class Position(TenantModel):
     leverage = AmountField(_("leverage"), null=True, blank=True)
     margin_mode = models.CharField(_("margin mode"), max_length=12, blank=True)
     liquidation_price = AmountField(_("liquidation price"), null=True, blank=True)
+    maintenance_margin = AmountField(_("maintenance margin"), null=True, blank=True)
     updated_at = models.DateTimeField(_("updated at"))
 
     class Meta:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from customers.models import Customer, ExchangeAccount
 from customers.portal_access import ClientRequest, client_page
 from customers.selectors.streams import stream_views
+from trading.risk_texts import action_done_text, action_found_text
 from trading.selectors.account_changes import account_changes
 from trading.selectors.feed import feed_lines
 from trading.selectors.order_history import OrderFilter, order_page
@@ -21,6 +22,7 @@ from trading.selectors.portfolio import (
     held_positions,
     portfolio_summary,
 )
+from trading.selectors.risk import customer_risk, customer_risk_actions
 from trading.services.streams.kind import ACCOUNT_KIND
 
 RECENT_ORDERS = 8
@@ -109,6 +111,11 @@ def account(request: ClientRequest, account_id: str) -> HttpResponse:
         "on_exchange": row.positions.for_customer(request.customer).order_by("symbol"),
         "copies": copies,
         "changes": account_changes(request.customer, row),
+        "risk": customer_risk(request.customer, row),
+        "risk_actions": [
+            (action, action_found_text(action), action_done_text(action))
+            for action in customer_risk_actions(request.customer, row)
+        ],
         "stream": stream_views(row.tenant_id, ACCOUNT_KIND, [row.pk])[row.pk],
     }
     return render(request, "portal/account.html", context)

@@ -49,6 +49,7 @@ def position_rows_store(
             leverage=item.leverage,
             margin_mode=item.margin_mode,
             liquidation_price=item.liquidation_price,
+            maintenance_margin=item.maintenance,
             updated_at=now,
         )
         for account_id, positions in told.items()
@@ -66,6 +67,7 @@ def position_rows_store(
             "leverage",
             "margin_mode",
             "liquidation_price",
+            "maintenance_margin",
             "updated_at",
         ],
     )

@@ -30,6 +30,7 @@ from trading.services.repair import exit_write
 from venues.domain.types import Instrument, InstrumentKind
 
 ZERO = Decimal(0)
+ONE = Decimal(1)
 CHUNK = 50
 _LIVE = [str(state) for state in LIVE_STATES]
 _Pair = tuple[str, str]
@@ -40,6 +41,7 @@ class Selection:
     """Which of a tenant's copied positions; what is empty does not narrow it."""
 
     customer_id: str = ""
+    account_id: str = ""
     strategy_id: str = ""
     subscription_id: str = ""
     symbol: str = ""
@@ -48,6 +50,7 @@ class Selection:
         """`strategy`: how the rows name it."""
         named = {
             "customer_id": self.customer_id,
+            "account_id": self.account_id,
             strategy: self.strategy_id,
             "subscription_id": self.subscription_id,
             "symbol": self.symbol,
@@ -125,8 +128,10 @@ def positions_close(
     cause: Intent.Cause,
     action_id: str,
     cause_id: str = "",
+    part: Decimal = ONE,
 ) -> Closing:
-    """Close all selected positions at the market, entries that wait cancelled first.
+    """Close all selected positions at the market, entries that wait cancelled first; or this part
+    of what each of them holds, rounded down.
 
     Once for each `action_id` (at most 26 characters) and position, however often and from how many
     sides it is asked for; what other orders close already is left to them. Entries that fill late
@@ -138,7 +143,7 @@ def positions_close(
     ids = positions_to_close(tenant_id=tenant_id, selection=selection)
     for some in _chunks(ids):
         done = retry_on_deadlock(
-            partial(_close_chunk, tenant_id, some, cause, action_id, cause_id or action_id)
+            partial(_close_chunk, tenant_id, some, cause, action_id, cause_id or action_id, part)
         )
         closing.order_ids += done.order_ids
         closing.refused += done.refused
@@ -148,7 +153,12 @@ def positions_close(
 
 @transaction.atomic
 def _close_chunk(
-    tenant_id: str, ids: Sequence[str], cause: Intent.Cause, action_id: str, cause_id: str
+    tenant_id: str,
+    ids: Sequence[str],
+    cause: Intent.Cause,
+    action_id: str,
+    cause_id: str,
+    part: Decimal,
 ) -> Closing:
     closing, now = Closing(), timezone.now()
     rows = list(_rows(tenant_id, ids).select_for_update())
@@ -159,7 +169,7 @@ def _close_chunk(
         .filter(key__in=list(keys))
         .values_list("key", flat=True)
     }
-    plans = _plans(tenant_id, [row for row in rows if row.pk not in done])
+    plans = _plans(tenant_id, [row for row in rows if row.pk not in done], part)
     _cancel_entries(tenant_id, plans, now)
     targets = {}
     for found in plans:
@@ -214,7 +224,7 @@ def _rows(tenant_id: str, ids: Iterable[str]) -> TenantQuerySet:
     )
 
 
-def _plans(tenant_id: str, rows: Sequence[CopiedPosition]) -> list[ClosePlan]:
+def _plans(tenant_id: str, rows: Sequence[CopiedPosition], part: Decimal = ONE) -> list[ClosePlan]:
     """Each position's way out by what its live orders leave of it. Three queries at most."""
     entries: dict[_Pair, Decimal] = defaultdict(Decimal)
     exits: dict[_Pair, Decimal] = defaultdict(Decimal)
@@ -246,11 +256,11 @@ def _plans(tenant_id: str, rows: Sequence[CopiedPosition]) -> list[ClosePlan]:
             working_entries=entries[pair],
             working_exits=exits[pair],
         )
-        plans.append(_plan(row, book, prices.get((row.account_id, row.symbol))))
+        plans.append(_plan(row, book, prices.get((row.account_id, row.symbol)), part))
     return plans
 
 
-def _plan(row: CopiedPosition, book: Book, price: Decimal | None) -> ClosePlan:
+def _plan(row: CopiedPosition, book: Book, price: Decimal | None, part: Decimal) -> ClosePlan:
     instrument = instrument_of_order(row.account.venue, row.symbol)
     if instrument is None:
         params = {"symbol": row.symbol, "venue": row.account.venue}
@@ -264,7 +274,7 @@ def _plan(row: CopiedPosition, book: Book, price: Decimal | None) -> ClosePlan:
     )
     closed = row.account.status == ExchangeAccount.Status.CLOSED
     holder = Holder(book, instrument, price, controls, account_closed=closed)
-    return ClosePlan(row, plan_exit(holder, ZERO), instrument, price)
+    return ClosePlan(row, plan_exit(holder, row.filled * (ONE - part)), instrument, price)
 
 
 def _cancel_entries(tenant_id: str, plans: Sequence[ClosePlan], now: datetime) -> None:

@@ -30,12 +30,14 @@ def control_set(
     reason: str,
     actor: User | None,
     ip_address: str | None = None,
+    only_from_active: bool = False,
 ) -> TradingControl:
     """Set one level to ACTIVE, REDUCING (exits only) or HALTED.
 
     `actor=None` is the system itself. Only a superuser or the system touches the platform's.
-    Anything but ACTIVE needs a reason. Raises ControlError, PermissionDenied; a subject that the
-    current scope does not see raises its DoesNotExist.
+    Anything but ACTIVE needs a reason. `only_from_active`: what somebody has set already stays.
+    Raises ControlError, PermissionDenied; a subject that the current scope does not see raises its
+    DoesNotExist.
     """
     if mode not in TradingControl.Mode.values:
         raise ControlError("unknown_mode")
@@ -53,6 +55,8 @@ def control_set(
             .first()
         ) or TradingControl(level=level, subject_id=subject_id, tenant_id=tenant_id)
         before = control.mode or TradingControl.Mode.ACTIVE
+        if only_from_active and before != TradingControl.Mode.ACTIVE:
+            return control
         control.mode = mode
         control.reason = reason.strip()
         control.changed_by = actor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -27,20 +28,20 @@ from trading.domain.copy_limits import CopyResult, EquitySince, Limit, Reached, 
 from trading.models import CopiedPosition, EquityDay, FundingShare, Position
 from trading.services.alerts import alert_note
 from trading.services.instruments import instrument_of_order
-from venues import markets
-from venues.domain.types import Instrument, InstrumentKind, VenueError
+from trading.services.portfolio.valuing import accounts_ask, accounts_valued
+from trading.services.prices import current_prices
+from venues.domain.types import Instrument, InstrumentKind
 
 logger = logging.getLogger(__name__)
 
 ZERO = Decimal(0)
-MARK_LIFETIME = timedelta(seconds=10)
-"""An older mark price gives way to the last price."""
+MARK_LIFETIME = timedelta(seconds=2)
+"""An older mark price gives way to the last price: within ten seconds a crash goes far."""
 _LIMITS = ("copy_loss_limit", "copy_equity_fall_percent")
 _END_CODES = {
     Limit.LOSS: Subscription.EndCode.LOSS_LIMIT,
     Limit.EQUITY_FALL: Subscription.EndCode.EQUITY_FALL,
 }
-Prices = dict[tuple[str, str], Decimal | None]
 
 
 def limited_copies() -> dict[str, list[str]]:
@@ -92,11 +93,10 @@ def bases_note() -> None:
 def copies_watch() -> int:
     """End the copies whose limit is reached; returns how many. Prices may be asked for."""
     bases_note()
-    prices: Prices = {}
-    return sum(_watch_tenant(tenant_id, ids, prices) for tenant_id, ids in limited_copies().items())
+    return sum(_watch_tenant(tenant_id, ids) for tenant_id, ids in limited_copies().items())
 
 
-def _watch_tenant(tenant_id: str, ids: Sequence[str], prices: Prices) -> int:
+def _watch_tenant(tenant_id: str, ids: Sequence[str]) -> int:
     ended = 0
     with tenant_scope(tenant_id):
         copies = list(
@@ -106,8 +106,8 @@ def _watch_tenant(tenant_id: str, ids: Sequence[str], prices: Prices) -> int:
         )
         limits = _limits(tenant_id, copies)
         copies = [copy for copy in copies if copy.pk in limits]
-        results = _results(tenant_id, copies, prices)
-        equities = _equities(tenant_id, copies)
+        results = _results(tenant_id, copies)
+        equities = _equities(tenant_id, copies, limits)
         for copy in copies:
             result, currency = results[copy.pk]
             reached = limit_reached(
@@ -151,9 +151,7 @@ def _limits(tenant_id: str, copies: Sequence[Subscription]) -> dict[str, CopySet
     return found
 
 
-def _results(
-    tenant_id: str, copies: Sequence[Subscription], prices: Prices
-) -> dict[str, tuple[CopyResult, str]]:
+def _results(tenant_id: str, copies: Sequence[Subscription]) -> dict[str, tuple[CopyResult, str]]:
     """Each copy's net result and its currency, by all it ever held; coins by today's price."""
     accounts = {copy.account_id: copy.account for copy in copies}
     marks = _fresh_marks(tenant_id, accounts)
@@ -163,13 +161,20 @@ def _results(
         subscription_id__id_in=[copy.pk for copy in copies]
     ):
         positions[row.subscription_id].append(row)
+    venues = {copy.pk: copy.account.venue for copy in copies}
+    prices = current_prices(
+        (venues[pk], row.symbol)
+        for pk, rows in positions.items()
+        for row in rows
+        if (row.account_id, row.symbol) not in marks
+    )
     found = {}
     for copy in copies:
         total, currency = CopyResult(), ""
         for row in positions[copy.pk]:
             instrument = instrument_of_order(copy.account.venue, row.symbol)
             mark = marks.get((row.account_id, row.symbol))
-            price = mark or _price(copy.account.venue, row.symbol, prices)
+            price = mark or prices.get((copy.account.venue, row.symbol))
             paid = funding.get((copy.pk, row.symbol), ZERO)
             total = _plus(total, row, instrument, price, paid)
             currency = currency or (instrument.quote if instrument else "")
@@ -207,20 +212,12 @@ def _fresh_marks(
     tenant_id: str, account_ids: Iterable[str]
 ) -> dict[tuple[str, str], Decimal | None]:
     rows = Position.objects.for_tenant(tenant_id).filter(
-        account_id__id_in=list(account_ids), updated_at__gt=timezone.now() - MARK_LIFETIME
+        account_id__id_in=list(account_ids),
+        updated_at__gt=timezone.now() - MARK_LIFETIME,
+        mark_price__isnull=False,
     )
     columns = ("account_id", "symbol", "mark_price")
     return {(account, symbol): mark for account, symbol, mark in rows.values_list(*columns)}
-
-
-def _price(venue: str, symbol: str, known: Prices) -> Decimal | None:
-    key = (venue, symbol)
-    if key not in known:
-        try:
-            known[key] = markets.last_price(venue, symbol)
-        except (VenueError, TimeoutError, LookupError):
-            known[key] = None
-    return known[key]
 
 
 def _funding(tenant_id: str, copies: Sequence[Subscription]) -> Mapping[tuple[str, str], Decimal]:
@@ -233,21 +230,44 @@ def _funding(tenant_id: str, copies: Sequence[Subscription]) -> Mapping[tuple[st
     return sums
 
 
-def _equities(tenant_id: str, copies: Sequence[Subscription]) -> dict[str, EquitySince]:
-    latest = _latest_days(tenant_id, {copy.account_id for copy in copies})
+def _equities(
+    tenant_id: str, copies: Sequence[Subscription], limits: Mapping[str, CopySettings]
+) -> dict[str, EquitySince]:
+    """Of those that have this limit; at the prices of now, not at those of the last reading."""
+    asked = [
+        copy
+        for copy in copies
+        if limits[copy.pk].copy_equity_fall_percent is not None
+        and copy.equity_base is not None
+        and copy.equity_base_day is not None
+    ]
+    if not asked:
+        return {}
+    valued = accounts_valued({copy.account_id for copy in asked})
     days: dict[str, list[EquityDay]] = defaultdict(list)
-    for row in EquityDay.objects.for_tenant(tenant_id).filter(account_id__in=list(latest)):
+    for row in EquityDay.objects.for_tenant(tenant_id).filter(account_id__id_in=list(valued)):
         days[row.account_id].append(row)
-    found = {}
-    for copy in copies:
-        day = latest.get(copy.account_id)
-        if day is None or copy.equity_base is None or copy.equity_base_day is None:
+    found, doubtful = {}, set()
+    for copy in asked:
+        figures = valued[copy.account_id].figures if copy.account_id in valued else None
+        if figures is None or figures.equity is None or figures.earned_equity is None:
             continue
-        moved = sum(
-            (row.moved for row in days[copy.account_id] if row.day >= copy.equity_base_day), ZERO
-        )
-        found[copy.pk] = EquitySince(copy.equity_base, moved, day.last)
+        assert copy.equity_base is not None
+        assert copy.equity_base_day is not None
+        since = copy.equity_base_day
+        moved = sum((row.moved for row in days[copy.account_id] if row.day >= since), ZERO)
+        found[copy.pk] = EquitySince(copy.equity_base, moved, figures.earned_equity)
+        limit = limits[copy.pk].copy_equity_fall_percent
+        lowest = replace(found[copy.pk], now=figures.equity)
+        if _falls_to(lowest, limit) and not _falls_to(found[copy.pk], limit):
+            doubtful.add(copy.account_id)
+    accounts_ask(tenant_id, doubtful)
     return found
+
+
+def _falls_to(equity: EquitySince, limit: Decimal | None) -> bool:
+    fall = equity.fall_percent
+    return limit is not None and fall is not None and fall >= limit
 
 
 def _latest_days(tenant_id: str, account_ids: Iterable[str]) -> dict[str, EquityDay]:

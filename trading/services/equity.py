@@ -16,12 +16,11 @@ from customers.deadlocks import retry_on_deadlock
 from customers.fields import rounded
 from customers.models import ExchangeAccount, Tenant
 from customers.selectors.time_zones import zone_of
-from trading.domain.equity import EquityRecord, after_reading
+from trading.domain.equity import DOLLARS, EquityRecord, after_reading
 from trading.models import AccountBill, EquityDay
 from trading.services.reconciliation.readings import AccountReading
 
 ONE = Decimal(1)
-DOLLARS = frozenset({"USD", "USDT", "USDC"})
 _COLUMNS = ("start", "last", "peak", "moved")
 
 
@@ -40,6 +39,7 @@ class _Reading:
     read_at: datetime
     prices: Mapping[str, Decimal]
     """In dollars, of each currency that is there."""
+    cash: Mapping[str, str]
 
 
 def total_value(balances: Iterable[tuple[Decimal, Decimal | None]]) -> Decimal | None:
@@ -68,9 +68,21 @@ def equities_note(*, tenant_id: str, readings: Sequence[AccountReading]) -> None
             for item in reading.balances
             if item.equity and item.equity_usd is not None
         }
-        values[reading.account.pk] = _Reading(equity, reading.asked_at_venue, prices)
+        cash = _cash(reading)
+        values[reading.account.pk] = _Reading(equity, reading.asked_at_venue, prices, cash)
     if values:
         retry_on_deadlock(partial(_note, tenant_id, values))
+
+
+def _cash(reading: AccountReading) -> dict[str, str]:
+    """By currency, without what open positions have won; empty when one of these is not told."""
+    cash = {item.currency: item.equity for item in reading.balances}
+    for position in reading.positions:
+        settle = position.symbol.rpartition(":")[2].partition("-")[0]
+        if position.unrealised_pnl is None or settle not in cash or reading.positions.unreadable:
+            return {}
+        cash[settle] -= position.unrealised_pnl
+    return {currency: format(amount, "f") for currency, amount in cash.items()}
 
 
 @transaction.atomic
@@ -98,11 +110,13 @@ def _note(tenant_id: str, values: Mapping[str, _Reading]) -> None:
                 account_id=account_id,
                 day=record.day,
                 **{name: rounded(getattr(record, name)) for name in _COLUMNS},
+                cash=dict(reading.cash),
                 read_at=reading.read_at,
                 updated_at=now,
             )
         )
-    rows_upsert(EquityDay, rows, ["account", "day"], [*_COLUMNS, "read_at", "updated_at"])
+    columns = [*_COLUMNS, "cash", "read_at", "updated_at"]
+    rows_upsert(EquityDay, rows, ["account", "day"], columns)
 
 
 def _moved(

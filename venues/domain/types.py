@@ -248,7 +248,8 @@ class PositionSnapshot:
     """Signed quantity: long positive, short negative, in both position modes.
 
     0 is a position that was closed; only streams tell of those. `margin` is what an isolated
-    position has been given, in settle currency; `updated_at_ms` is 0 when it was not told.
+    position has been given, `maintenance` what it must not fall below, in settle currency;
+    `updated_at_ms` is 0 when it was not told.
     """
 
     symbol: str
@@ -262,6 +263,7 @@ class PositionSnapshot:
     liquidation_price: Decimal | None
     margin: Decimal | None = None
     updated_at_ms: int = 0
+    maintenance: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,6 +235,7 @@ def position_told(row: Any, symbol_of: SymbolOf) -> PositionSnapshot:
         margin_mode=reading.choice(row, "mgnMode", _MARGIN_MODES),
         liquidation_price=reading.down_or_none(row, "liqPx"),
         margin=reading.down_or_none(row, "margin"),
+        maintenance=reading.down_or_none(row, "mmr"),
         updated_at_ms=0 if reading.is_absent(row, "uTime") else reading.time_ms(row, "uTime"),
     )
 

@@ -23,12 +23,11 @@ from trading.domain.stops.protection import is_passed, reached_targets
 from trading.domain.stops.states import StopState
 from trading.models import CopiedPosition, Order, PositionStops, StopOrder
 from trading.services.instruments import instrument_of_order
+from trading.services.prices import Prices, current_prices
 from trading.services.stops.exits import WATCHED_PROFIT, Exit, position_exit
 from trading.services.stops.keeping import stops_keep
 from trading.services.stops.planning import Facts, facts_locked
-from venues import markets
 from venues.domain.types import Instrument
-from venues.gateway import UnknownVenueError
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +36,6 @@ UNFILLED_AFTER = timedelta(seconds=10)
 SMALLEST_MOVE = Decimal("0.05")
 """A trailing stop is moved when the price is better by this part of its distance."""
 _LIVE_ORDERS = [str(state) for state in LIVE_ORDER_STATES]
-
-Prices = Mapping[tuple[str, str], Decimal]
-"""By venue and symbol."""
 
 
 def stops_watch() -> None:
@@ -59,7 +55,7 @@ def stops_watch() -> None:
                 "tenant_id", "pk", "account__venue", "symbol", "side", "stop_loss", "take_profit"
             )
         )
-    prices = _prices({(row[2], row[3]) for row in [*rows, *waiting]})
+    prices = current_prices((row[2], row[3]) for row in [*rows, *waiting])
     of_tenant: dict[str, list[str]] = defaultdict(list)
     for tenant_id, position_id, venue, symbol in rows:
         if (venue, symbol) in prices:
@@ -78,18 +74,6 @@ def stops_watch() -> None:
             # Streams tell of it sooner, if they can; the sweeper has it looked up now.
             stops = StopOrder.objects.for_tenant(tenant_id).filter(pk__in=ids, check_at__gt=now)
             stops.filter(check_at__gt=now + timedelta(seconds=30)).update(check_at=now)
-
-
-def _prices(keys: set[tuple[str, str]]) -> dict[tuple[str, str], Decimal]:
-    found = {}
-    for venue, symbol in sorted(keys):
-        try:
-            price = markets.last_price(venue, symbol)
-        except UnknownVenueError:
-            continue
-        if price is not None:
-            found[venue, symbol] = price
-    return found
 
 
 def _is_crossed(
