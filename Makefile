@@ -6,6 +6,7 @@ ARGS ?=
 N ?=
 RATE ?=
 SECONDS ?=
+ACCOUNTS ?=
 INTENTS ?=
 SEED ?=
 # Test processes of a run. Tests wait more than they compute, so more than there are cores.
@@ -31,7 +32,7 @@ LOCK = $(UV) pip compile --quiet --generate-hashes --no-header --universal --pyt
 	--no-emit-index-url --no-emit-find-links $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset smoke test test-services lint format messages vendor-assets lock bench-fanout bench-leader bench-streams leader-demo bench-resolve bench-webhook bench-signals bench-kill-switch bench-paper chaos stream-storm clean
+.PHONY: help setup demo demo-reset smoke test test-services lint format messages vendor-assets lock bench-fanout bench-leader bench-streams leader-demo bench-resolve bench-webhook bench-signals bench-kill-switch bench-paper chaos stream-storm crash clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-17s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -161,6 +162,9 @@ chaos: .venv/.dev ## Random signals while workers die and the exchange fails; co
 
 stream-storm: .venv/.dev ## Leaders and clients trade for SECONDS=600 while streams and streamers fail; compare the books (SEED=, DATABASE_URL= an empty one)
 	@$(RUN) -W ignore -m tests.storm --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0) $(ARGS)
+
+crash: .venv/.dev ## A fall of 40 % within SECONDS=60 on ACCOUNTS=200 with different limits: each must end as set (ARGS=--rows, DATABASE_URL= an empty one)
+	@$(RUN) -W ignore -m tests.crash --accounts $(or $(ACCOUNTS),200) --seconds $(or $(SECONDS),60) $(ARGS)
 
 clean: ## Remove caches and state; keeps .venv
 	rm -rf var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
