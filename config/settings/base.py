@@ -156,9 +156,12 @@ CELERY_TASK_ROUTES = {
     "trading.tasks.orders_check": {"queue": "sync"},
     "trading.tasks.stops_sweep": {"queue": "signals"},
     "trading.tasks.stops_*": {"queue": "sync"},
-    # What ends losses waits behind no reading of accounts either.
-    "trading.tasks.risk_*": {"queue": "sync"},
-    "trading.tasks.cop*": {"queue": "sync"},
+    "trading.tasks.copies_sweep": {"queue": "signals"},
+    "trading.tasks.risk_sweep": {"queue": "signals"},
+    # What ends a loss waits behind no reading of accounts either.
+    "trading.tasks.copies_watch": {"queue": "sync"},
+    "trading.tasks.copy_end": {"queue": "sync"},
+    "trading.tasks.risk_watch": {"queue": "sync"},
     # Of all accounts, and a venue may hang: 9 is the lowest priority, the check of a new key and
     # what a stream missed go before it.
     "trading.tasks.accounts_refresh": {"queue": "accounts", "priority": 9},

@@ -38,6 +38,10 @@ def test_only_what_is_as_urgent_shares_the_worker_of_the_look_ups() -> None:
         "trading.tasks.signal_settle",  # some milliseconds of the database
         # A position without its stop is as urgent as an order without an outcome.
         *(f"trading.tasks.stops_{what}" for what in ("keep", "check", "follow", "watch")),
+        # And so is a loss that goes on beyond its limit.
+        "trading.tasks.copies_watch",
+        "trading.tasks.copy_end",
+        "trading.tasks.risk_watch",
     }
 
 

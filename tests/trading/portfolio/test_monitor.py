@@ -229,3 +229,17 @@ def test_figures_of_what_holds_nothing_are_written_seldom(crashing: World) -> No
         AccountRisk.objects.update(updated_at=before)
     watch(crashing)
     assert risk_of(crashing, copy).updated_at == before
+
+
+def test_what_lasted_on_an_account_that_was_closed_is_over(crashing: World) -> None:
+    copy = crashing.follower()
+    with tenant_scope(crashing.tenant.pk):
+        RiskAction.objects.create(
+            tenant=crashing.tenant, account=copy.account, measure="drawdown", action="alert",
+            value=Decimal(30), limit=Decimal(20), open_key=f"{copy.account_id}:gone",
+            reached_at=timezone.now(), done_at=timezone.now(),
+        )  # fmt: skip
+        type(copy.account).objects.filter(pk=copy.account_id).update(status="closed")
+    watch(crashing)
+    (action,) = actions(crashing)
+    assert action.over_at is not None

@@ -133,9 +133,9 @@ class _Declared:
 def thresholds_compare(valued: Mapping[str, ValuedAccount]) -> None:
     """Write down what is to be done, once, and end what is over."""
     declared = _declared()
-    lasting = _lasting()
+    lasting, gone = _lasting(valued)
     reached: dict[str, list[RiskAction]] = defaultdict(list)
-    over: dict[str, list[str]] = defaultdict(list)
+    over: dict[str, list[str]] = defaultdict(list, gone)
     asked: dict[str, list[str]] = defaultdict(list)
     for account in valued.values():
         own = [each.threshold for each in declared[account.tenant_id] if each.concerns(account)]
@@ -174,14 +174,21 @@ def _declared() -> dict[str, list[_Declared]]:
     return found
 
 
-def _lasting() -> dict[str, dict[str, str]]:
-    """By account: threshold → action."""
+def _lasting(
+    valued: Mapping[str, ValuedAccount],
+) -> tuple[dict[str, dict[str, str]], dict[str, list[str]]]:
+    """By account: threshold → action; and by tenant the actions of accounts that were closed."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
+    gone: dict[str, list[str]] = defaultdict(list)
     with system_scope("risk: what lasts"):
         rows = RiskAction.objects.filter(open_key__isnull=False)
-        for pk, account_id, open_key in rows.values_list("pk", "account_id", "open_key"):
-            found[account_id][open_key.partition(":")[2]] = pk
-    return found
+        columns = ("tenant_id", "pk", "account_id", "open_key")
+        for tenant_id, pk, account_id, open_key in rows.values_list(*columns):
+            if account_id in valued:
+                found[account_id][open_key.partition(":")[2]] = pk
+            else:
+                gone[tenant_id].append(pk)
+    return found, gone
 
 
 def _action(account: ValuedAccount, reached: Reached) -> RiskAction:
