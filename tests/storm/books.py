@@ -128,6 +128,14 @@ def _decisions() -> list[Decision]:
             reasons=tuple(row.reason_code for row in rows if row.status == "skipped"),
             has_order=any(row.quantity is not None for row in rows),
             at=rows[0].created_at,
+            exit_direction=next(
+                (
+                    1 if row.side == "buy" else -1
+                    for row in rows
+                    if not row.is_entry and row.quantity is not None
+                ),
+                0,
+            ),
         )
         for (signal_id, subscription_id), rows in grouped.items()
     ]

@@ -32,6 +32,7 @@ from tests.storm.verdict import (
     StormVerdict,
     TradeRow,
     judge_storm,
+    wrong_step,
 )
 
 SEED = "11"
@@ -190,6 +191,15 @@ def test_a_named_change_between_decisions_passes() -> None:
     ]
     assert judge_storm(replace(moved, named=named), LEDGER).sentences() == []
     assert judge_storm(moved, LEDGER).missed
+
+
+def test_a_reduction_closes_what_a_turn_could_not() -> None:
+    """The turn's exit was refused, so the short is still held and the long was never entered."""
+    turned = Decision("s2", "sub", BTC, D(1), D(4), D(0), (), True, AT, exit_direction=1)
+    signal = next(row for row in BOOKS.leaders[0].signals if row.id == "s2")
+    assert signal.action == "reduce"
+    assert wrong_step(signal, turned) == ""
+    assert wrong_step(signal, replace(turned, exit_direction=-1))
 
 
 FINDINGS: list[tuple[str, Callable[[], StormVerdict]]] = [

@@ -84,6 +84,8 @@ class Decision:
     """Of the intents that were skipped."""
     has_order: bool
     at: datetime
+    exit_direction: int = 0
+    """Of what is closed: 1 buys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +399,9 @@ def wrong_step(signal: SignalRow, decision: Decision) -> str:
         return ""
     if decision.reasons and after == ZERO and signal.action in (REDUCE, CLOSE, FLIP):
         return ""  # nothing was held: what was carried goes, too
+    if signal.action == REDUCE and after == ZERO and decision.exit_direction * before > ZERO:
+        # What a turn was to close is still held, and closed now; of its entry nothing was there.
+        return ""
     return f"target {before} became {after}, computed are {wanted} ± {tolerance}"
 
 
