@@ -84,8 +84,10 @@ smoke: .venv/.base ## One signal to 60 followers on free ports; compare our book
 
 # --- check -----------------------------------------------------------------------------------
 
+# Each process makes a database of its own: from the models here, by migrations in test-services,
+# smoke and the demo.
 test: .venv/.dev ## Run the tests on SQLite and private Valkeys (ARGS="tests/processes -k restart" JOBS=3)
-	$(PYTEST) $(ARGS)
+	$(PYTEST) --nomigrations $(ARGS)
 
 test-services: .venv/.dev .venv/.mysql ## Run the tests on MariaDB and Redis that are there (TEST_DATABASE_URL=, TEST_REDIS_URL=)
 	@$(RUN) -m tests.services $(TEST_DATABASE_URL) $(TEST_REDIS_URL)

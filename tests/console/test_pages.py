@@ -34,6 +34,7 @@ NO_PAGE = {
     "signals_app.leaderstop",  # on its leader's page
     "trading.answercount",  # what circuit breakers add up
     "trading.fanouttally",
+    "trading.leveragerefusal",  # that it is not asked for again; the refusal is on its order
     "trading.signalmarket",  # what a fan-out read of the market, for its risk rules
     "trading.positionstops",  # on its position's page
     "trading.stopevent",  # on its stop order's page

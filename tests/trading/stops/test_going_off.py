@@ -126,6 +126,40 @@ def test_of_a_stop_and_a_close_at_once_the_second_took_the_other_copys(
         assert Trade.objects.filter(subscription_id=sibling.pk).count() == 1
 
 
+@pytest.mark.parametrize("position_mode", ["net", "long_short"])
+def test_what_closes_an_entry_that_nobody_heard_of_is_booked_after_it(
+    guarded: GuardedWorld, position_mode: str
+) -> None:
+    """A stop and a close take ten each. The second ten came of an entry of unknown outcome."""
+    follower = guarded.follower(position_mode=position_mode)
+    world = guarded.world
+    guarded.run(world.entry(stop_loss=D(58000)))
+    placing = {"endpoint": "trade/order", "method": "POST", "count": 1}
+    world.paper.control.add_fault("drop", booked=True, **placing)
+    world.fan_out(world.entry("increase"))
+    (entry,) = world.orders(state="unknown")
+    guarded.price("57990")
+    world.fan_out(world.signal("close", side=""))
+    (close,) = world.orders(is_entry=False, order_type="market", placed_by_venue=False)
+    assert close.state == "accepted"
+
+    (stop,) = guarded.rows()
+    for _ in range(3):  # everybody but the entry is looked up
+        with tenant_scope(world.tenant.pk):
+            StopOrder.objects.update(check_at=timezone.now())
+            tasks.stops_check(stop_ids=[stop.pk], tenant_id=world.tenant.pk)
+            exits = [stop.pk, close.pk]
+            Order.objects.filter(pk__in=exits).update(check_at=timezone.now())
+            tasks.orders_check(order_ids=exits, tenant_id=world.tenant.pk)
+    assert guarded.position(follower).filled == 0  # and not ten short
+    assert world.orders(pk=entry.pk)[0].state == "unknown"
+
+    live = {"unknown", "accepted", "partially_filled", "ready", "sending"}
+    guarded.until(lambda: not live & {o.state for o in world.orders()}, "all are booked")
+    assert all(o.state == "filled" for o in world.orders() if o.pk in (entry.pk, *exits))
+    assert (guarded.position(follower).filled, guarded.position(follower).target) == (0, 0)
+
+
 def test_an_exit_that_never_was_gives_nothing_back_that_a_stop_closed(
     guarded: GuardedWorld,
 ) -> None:

@@ -23,16 +23,32 @@ from trading.services.order_updates.work import Work
 from trading.services.repair import overtaken_fill_exit
 from venues.domain.types import FillSnapshot, Instrument, InstrumentKind
 
+_MAY_HAVE_FILLED = frozenset(
+    {
+        OrderState.SENDING,
+        OrderState.UNKNOWN,
+        OrderState.ACCEPTED,
+        OrderState.PARTIALLY_FILLED,
+    }
+)
 
-def take_fill(work: Work, order: Order, fill: FillSnapshot) -> None:
+
+def _moment(fill: FillSnapshot) -> datetime:
+    return datetime.fromtimestamp(fill.filled_at_ms / 1000, tz=timezone.get_default_timezone())
+
+
+def take_fill(work: Work, order: Order, fill: FillSnapshot) -> bool:
+    """Whether it is booked, now or before; what comes too early is to be listed again."""
     key = (order.account_id, order.symbol, fill.trade_id)
     if key in work.known_trades:
-        return
+        return True
+    position = work.positions.get((order.subscription_id, order.symbol))
+    if position is not None and not order.is_entry and _is_early(work, order, position, fill):
+        return False
     work.known_trades.add(key)
     if key in work.strays:
         work.found_strays.append(work.strays[key])
-    position = work.positions.get((order.subscription_id, order.symbol))
-    at = datetime.fromtimestamp(fill.filled_at_ms / 1000, tz=timezone.get_default_timezone())
+    at = _moment(fill)
     work.fills.append(
         {
             "tenant_id": order.tenant_id,
@@ -67,6 +83,34 @@ def take_fill(work: Work, order: Order, fill: FillSnapshot) -> None:
             fill = _hand_over(work, order, position, fill, instrument, at)
         if fill.quantity:
             _move_holding(work, position, fill, instrument, at)
+    return True
+
+
+def _is_early(work: Work, order: Order, position: CopiedPosition, fill: FillSnapshot) -> bool:
+    """It closes more than the account's copies hold, so an entry has filled that we have not heard
+    of. Booked before that one, a long would look like a short, and be closed as one."""
+    sign = 1 if fill.side == "buy" else -1
+    if -sign * position.filled >= fill.quantity:
+        return False
+    held = (max(-sign * row.filled, Decimal(0)) for row in (position, *work.siblings_of(order)))
+    if sum(held, Decimal(0)) >= fill.quantity:
+        return False
+    entries = Order.objects.for_tenant(order.tenant_id).filter(
+        account_id=order.account_id,
+        symbol=order.symbol,
+        position_side=order.position_side,
+        is_entry=True,
+        state__in=[str(state) for state in _MAY_HAVE_FILLED],
+    )
+    at = _moment(fill)
+    rows = (work.orders.get(row.pk, row) for row in entries.exclude(side=order.side))
+    return any(_may_have_filled(row, at) for row in rows)
+
+
+def _may_have_filled(entry: Order, at: datetime) -> bool:
+    if entry.state in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED):
+        return entry.seen_at is None or entry.seen_at <= at
+    return entry.state in _MAY_HAVE_FILLED
 
 
 def _hand_over(

@@ -81,7 +81,8 @@ def _observed(
     order.misses = 0
     filled_before = order.filled_quantity
     for fill in update.fills:
-        take_fill(work, order, fill)
+        if not take_fill(work, order, fill):
+            break
     progress = observe(
         state=OrderState(order.state),
         quantity=order.quantity,
