@@ -79,7 +79,15 @@ def _follower(number: int, market: MarketFacts) -> Follower:
         local_now=NOW,
         leader_price=D(50_000),
         equity=equity,
-        copy=CopyFacts(D(100), D(500), D(900), 2, False, "", 3, ()),
+        copy=CopyFacts(
+            invested=D(100),
+            symbol_exposure=D(500),
+            account_exposure=D(900),
+            open_positions=2,
+            waiting_entries=1,
+            recent_orders=3,
+            stops=(),
+        ),
         account=EquityFacts(equity, equity + 10, equity * D("1.1")),
         market=market,
     )

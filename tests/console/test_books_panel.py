@@ -37,7 +37,11 @@ def test_both_pages_say_what_waits_and_what_is_of_no_copy(firm: Firm, enter: Ent
         customer=firm.customer,
     )
     make.FindingFactory(
-        account=firm.account, subscription=other, kind="stop_missing", symbol="ETH/USDT:USDT"
+        account=firm.account,
+        subscription=other,
+        kind="stop_missing",
+        symbol="ETH/USDT:USDT",
+        params={"stop_loss": "2900", "take_profit": "3300", "quantity": "4"},
     )
     make.FindingFactory(
         account=firm.account,
@@ -53,7 +57,7 @@ def test_both_pages_say_what_waits_and_what_is_of_no_copy(firm: Firm, enter: Ent
         assert "250 USDT were transferred out of the account." in page
         assert "6 contracts long in BTC/USDT belong to no copy." in page
         assert "entries go by the last time they agreed" in page
-    missing = "A stop order of the copy in ETH/USDT:USDT is missing."
+    missing = "A stop order of the copy in ETH/USDT:USDT was cancelled at the exchange, not by us"
     assert missing in account and missing not in subscription
 
 
