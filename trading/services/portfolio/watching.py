@@ -36,6 +36,11 @@ LEASE_LIFETIME = timedelta(seconds=60)
 """Should a process die in the middle; longer than a round takes while a venue does not answer."""
 IDLE_PAUSE = timedelta(minutes=1)
 """Between two writings of the figures of an account that holds nothing."""
+HOLDING_PAUSE = timedelta(seconds=15)
+"""Of one that holds something, and whose figures hardly move."""
+MOVES_BY = Decimal("0.001")
+"""What is written at once, as a part of what it was."""
+_MOVING = ("equity", "gross", "net", "distance_percent")
 _FIGURES = (
     "equity", "gross", "net", "unrealised", "maintenance", "margin_ratio_percent",
     "distance_percent", "daily_pnl", "drawdown_percent", "peak",
@@ -61,25 +66,32 @@ def risk_watch() -> bool:
 
 
 def figures_store(valued: Iterable[ValuedAccount]) -> None:
-    """For the screens. What does not move is written seldom."""
+    """For screens; actions go by what was just computed. What hardly moves is written seldom."""
     now = timezone.now()
     with system_scope("risk: figures that are stored"):
-        stored = {
-            account_id: (gross, updated_at)
-            for account_id, gross, updated_at in AccountRisk.objects.values_list(
-                "account_id", "gross", "updated_at"
-            )
-        }
+        rows = AccountRisk.objects.values_list("account_id", "updated_at", *_MOVING)
+        stored = {account_id: (updated_at, figures) for account_id, updated_at, *figures in rows}
     of_tenant: dict[str, list[AccountRisk]] = defaultdict(list)
     for each in valued:
-        known = stored.get(each.id)
-        was_idle = known is not None and not known[0] and now - known[1] < IDLE_PAUSE
-        if each.holds or not was_idle:
+        updated_at, before = stored.get(each.id, (None, ()))
+        after = [getattr(each.figures, name) for name in _MOVING]
+        pause = HOLDING_PAUSE if each.holds else IDLE_PAUSE
+        if updated_at is None or now - updated_at >= pause or _have_moved(before, after):
             of_tenant[each.tenant_id].append(_row(each, now))
     columns = [*_FIGURES, "nearest", "strategies", "is_complete", "updated_at"]
     for tenant_id, rows in of_tenant.items():
         with tenant_scope(tenant_id):
             rows_upsert(AccountRisk, rows, ["account"], columns)
+
+
+def _have_moved(before: Sequence[Decimal | None], after: Sequence[Decimal | None]) -> bool:
+    for old, new in zip(before, after, strict=True):
+        if old is None or new is None:
+            if old is not new:
+                return True
+        elif abs(new - old) > MOVES_BY * abs(old):
+            return True
+    return False
 
 
 def _row(each: ValuedAccount, now: datetime) -> AccountRisk:
