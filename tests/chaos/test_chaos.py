@@ -43,11 +43,11 @@ def test_nothing_is_doubled_or_lost_while_everything_fails() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     figures = json.loads(run.stdout.splitlines()[-1])
     assert figures["intents"] >= 200
-    assert figures["faults"] > 30
+    assert figures["faults"] > 15
     assert [figures[name] for name in ("duplicates", "lost", "wrong_size", "unresolved")] == [0] * 4
     assert (figures["naked_5s_without_alert"], figures["orphaned_stops"]) == (0, 0)
     assert figures["stop_states"].get("waiting", 0) == 0
-    assert sum(figures["stop_states"].values()) > 20
+    assert sum(figures["stop_states"].values()) > 10
 
 
 # --- the verdict ---------------------------------------------------------------------------------

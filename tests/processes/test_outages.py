@@ -122,7 +122,7 @@ def a_database_that_is_away(stack: LiveStack) -> None:
     """Among the rest, answers come in that cannot be written."""
     population, waiting = stack.populate(5), stack.populate(5)
     stack.paper.control.add_fault(
-        "delay", ms=2000, booked=True, account=stack.keys(waiting), **SLOW_ORDERS
+        "delay", ms=3500, booked=True, account=stack.keys(waiting), **SLOW_ORDERS
     )
     stack.post(waiting, signal_body("open"))
     wait_for(lambda: len(stack.ledger(waiting)["orders"]) == 5, seconds=30, what="they are sent")
