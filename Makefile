@@ -84,14 +84,14 @@ smoke: .venv/.base ## One signal to 60 followers on free ports; compare our book
 
 # --- check -----------------------------------------------------------------------------------
 
-# Each process makes a database of its own: from the models here, by migrations in test-services,
-# smoke and the demo.
+# Each process makes a database of its own, from the models; tests/test_migrations.py compares it with
+# one that migrations made.
 test: .venv/.dev ## Run the tests on SQLite and private Valkeys (ARGS="tests/processes -k restart" JOBS=3)
 	$(PYTEST) --nomigrations $(ARGS)
 
 test-services: .venv/.dev .venv/.mysql ## Run the tests on MariaDB and Redis that are there (TEST_DATABASE_URL=, TEST_REDIS_URL=)
 	@$(RUN) -m tests.services $(TEST_DATABASE_URL) $(TEST_REDIS_URL)
-	DATABASE_URL=$(TEST_DATABASE_URL) REDIS_URL=$(TEST_REDIS_URL) $(PYTEST) --servers-only $(ARGS)
+	DATABASE_URL=$(TEST_DATABASE_URL) REDIS_URL=$(TEST_REDIS_URL) $(PYTEST) --nomigrations --servers-only $(ARGS)
 
 lint: .venv/.dev ## ruff, mypy, import-linter, migrations, deployment check, translations
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from customers.api.customers import AccountViewSet, CustomerViewSet
 from customers.api.openapi import ApiDocsView, ApiSchemaView
 from customers.api.views import NotFoundView
+from strategies.api.strategies import StrategyViewSet
 from strategies.api.subscriptions import SubscriptionViewSet
 from trading.api.holdings import CopiedPositionViewSet, PositionViewSet, TradeViewSet
 from trading.api.orders import FillViewSet, OrderViewSet
@@ -14,6 +15,7 @@ from trading.api.signals import SignalViewSet
 router = SimpleRouter()
 router.register("customers", CustomerViewSet, basename="api-customer")
 router.register("accounts", AccountViewSet, basename="api-account")
+router.register("strategies", StrategyViewSet, basename="api-strategy")
 router.register("subscriptions", SubscriptionViewSet, basename="api-subscription")
 router.register("signals", SignalViewSet, basename="api-signal")
 router.register("orders", OrderViewSet, basename="api-order")

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from customers import portal as session_pages
-from trading.portal import copies, home, orders
+from trading.portal import copies, home, offers, orders
 
 app_name = "portal"
 
@@ -19,6 +19,8 @@ urlpatterns = [
     path("copies/", copies.copy_list, name="copies"),
     path("copies/<str:subscription_id>/settings/", copies.copy_settings, name="copy_settings"),
     path("copies/<str:subscription_id>/<slug:action>/", copies.copy_change, name="copy_change"),
+    path("strategies/", offers.strategy_list, name="strategies"),
+    path("strategies/<str:strategy_id>/start/", offers.copy_start, name="copy_start"),
     path("login/", session_pages.LoginView.as_view(), name="login"),
     path("logout/", session_pages.logout_view, name="logout"),
     path("choose/customer/", session_pages.choose_customer, name="choose_customer"),

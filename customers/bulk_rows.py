@@ -34,7 +34,14 @@ def _text(value: Any) -> Any:
 
 
 def _amount(value: Any) -> Any:
-    return None if value is None else amount_to_db(value)
+    if value is None:
+        return None
+    # What is no number at all has no hash, and is refused.
+    return amount_to_db(value) if value.is_snan() else _known_amount(value)
+
+
+_known_amount = lru_cache(maxsize=4096)(amount_to_db)
+"""Rows written together mostly carry the same few amounts."""
 
 
 def _json(value: Any) -> str:

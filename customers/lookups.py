@@ -7,6 +7,9 @@ are text of our own making and need no preparation.
 `tenant__of_tenant=id`: equality that SQLite is told to expect nearly always true. Every query
 names its tenant; without statistics SQLite takes that for the most selective condition, and reads
 all that a tenant ever did instead of the few rows whose ids are given.
+
+`field__among=ids`: of rows that another condition finds. SQLite would search by the ids all the
+same, and read the history of each.
 """
 
 from __future__ import annotations
@@ -57,6 +60,16 @@ class OfTenant(_Base):
         return mostly_true(sql), params
 
 
+class Among(IdIn):
+    """As `id_in`, where another condition finds the rows: SQLite is told to search by that one."""
+
+    lookup_name = "among"
+
+    def as_sqlite(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        sql, params = self.as_sql(compiler, connection)
+        return mostly_true(sql), params
+
+
 def mostly_true(condition: str) -> str:
     """The condition, with the hint that it selects little. SQLite only."""
     return f"likelihood({condition}, 0.95)"
@@ -65,4 +78,5 @@ def mostly_true(condition: str) -> str:
 def register() -> None:
     CharField.register_lookup(IdIn)
     ForeignKey.register_lookup(IdIn)
+    ForeignKey.register_lookup(Among)
     ForeignKey.register_lookup(OfTenant)

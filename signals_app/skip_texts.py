@@ -20,7 +20,9 @@ _TEXTS: dict[NotFollowed, str] = {
     NotFollowed.STOPS: gettext_noop(
         "No order follows it: copies that take over the leader's stops move theirs."
     ),
-    NotFollowed.EVENT: gettext_noop("Followers do not follow this kind of change yet."),
+    NotFollowed.EVENT: gettext_noop(
+        "No order follows it: what copies do about it is up to their settings."
+    ),
 }
 
 

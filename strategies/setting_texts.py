@@ -163,16 +163,23 @@ _LABELS: Mapping[str, tuple[str, str]] = {
     "denied_symbols": (gettext_noop("Never these symbols"), gettext_noop("One per line.")),
     "symbol_map": (
         gettext_noop("Other symbol instead"),
-        gettext_noop("One per line: the leader's symbol = the traded symbol."),
+        gettext_noop(
+            "One per line: the leader's symbol = the traded symbol, such as BTC/USDT:USDT = "
+            "BTC/USD:BTC. Signals in the traded symbol itself then open nothing. What is open in "
+            "the old symbol stays, and its exits are followed."
+        ),
     ),
     "direction": (gettext_noop("Direction"), ""),
     "close_only": (
         gettext_noop("Close only"),
-        gettext_noop("Nothing is opened; exits are followed."),
+        gettext_noop("Nothing is opened, and what waits is cancelled; exits are followed."),
     ),
     "monitor_only": (
         gettext_noop("Monitor only"),
-        gettext_noop("Everything but the order: shows what would have been done."),
+        gettext_noop(
+            "Everything but the order: shows what would have been done. Entries that wait already "
+            "are cancelled; exits of what is open are followed."
+        ),
     ),
     "trading_hours": (
         gettext_noop("Trading hours"),
@@ -275,12 +282,27 @@ _LABELS: Mapping[str, tuple[str, str]] = {
         gettext_noop("End the copy at a fall of equity (%)"),
         gettext_noop("Since the copy began: all is closed and the copy ends."),
     ),
-    "existing_positions": (gettext_noop("What the leader holds already"), ""),
+    "existing_positions": (
+        gettext_noop("What the leader holds already"),
+        gettext_noop(
+            "Counts once, when a copy starts: each position is sized and judged as any entry, by "
+            "the leader's position and its average price."
+        ),
+    ),
     "on_stop": (gettext_noop("Positions when the copy is stopped"), ""),
     "on_margin_topup": (gettext_noop("When the leader adds margin"), ""),
-    "on_leverage_change": (gettext_noop("When the leader changes leverage"), ""),
+    "on_leverage_change": (
+        gettext_noop("When the leader changes leverage"),
+        gettext_noop(
+            "Of an open position, where the leverage is as the leader's: set on your account as "
+            "well, within your limits, and not where another copy holds the same symbol."
+        ),
+    ),
     "on_stops_change": (gettext_noop("When the leader moves its stops"), ""),
-    "on_transfer_out": (gettext_noop("When the leader takes money out"), ""),
+    "on_transfer_out": (
+        gettext_noop("When the leader takes money out"),
+        gettext_noop("Of its trading account, however much."),
+    ),
 }
 
 _CHOICES: Mapping[tuple[str, str], str] = {
@@ -318,6 +340,7 @@ _CHOICES: Mapping[tuple[str, str], str] = {
     ("on_stop", "close"): gettext_noop("are closed at market"),
     ("on_stop", "keep_exits"): gettext_noop("stay, and exits are followed"),
     ("on_stop", "leave"): gettext_noop("stay and are left to the client"),
+    ("on_transfer_out", "pause"): gettext_noop("tell me, and open nothing until I resume"),
     ("", "ignore"): gettext_noop("nothing happens"),
     ("", "alert"): gettext_noop("tell me"),
     ("", "follow"): gettext_noop("follow"),
@@ -337,6 +360,10 @@ _PROBLEMS: Mapping[SettingProblemCode, str] = {
     SettingProblemCode.BAD_TARGETS: gettext_noop(
         "The steps must go away from the entry and take at most the whole position."
     ),
+    SettingProblemCode.MAPPED_TWICE: gettext_noop(
+        "%(symbol)s stands twice: each symbol is copied in one other, and each is traded for one."
+    ),
+    SettingProblemCode.NOT_LISTED: gettext_noop("%(venue)s does not list %(symbol)s."),
     SettingProblemCode.TOO_LOW: gettext_noop("At least %(limit)s."),
     SettingProblemCode.NOT_ABOVE: gettext_noop("Must be above %(limit)s."),
     SettingProblemCode.TOO_HIGH: gettext_noop("At most %(limit)s."),
@@ -372,6 +399,10 @@ _EFFECTS: Mapping[Effect, str] = {
         "What is open and would not be opened any more stays, and its exits are still followed. "
         "Entries that are waiting already are not cancelled."
     ),
+    Effect.WAITING_LEAVE: gettext_noop(
+        "What is open stays, and its exits are still followed. Entries that wait on the order book "
+        "or for their time are cancelled within seconds."
+    ),
     Effect.WATCHED_AT_ONCE: gettext_noop(
         "The loss limit counts for open positions at once: if it is reached already, everything "
         "is closed and the copy ends."
@@ -386,6 +417,14 @@ _EFFECTS: Mapping[Effect, str] = {
     Effect.LEVERAGE_SHARED: gettext_noop(
         "The leverage of an open position changes with the next entry in its symbol, for the "
         "whole position."
+    ),
+    Effect.AT_THE_START: gettext_noop(
+        "Counts for copies that start after the change. A copy that has begun opens nothing by it, "
+        "and a resumed one does not, either."
+    ),
+    Effect.LEADERS_NEXT_CHANGE: gettext_noop(
+        "Counts from the leader's next change on, for positions that are open, too. Nothing is "
+        "changed by it now."
     ),
     Effect.AT_THE_STOP: gettext_noop(
         "Counts for all that is open when the copy is stopped; until then nothing happens."

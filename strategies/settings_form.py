@@ -229,8 +229,9 @@ def _read(spec: SettingSpec, text: str) -> Any:
         return text.strip()
     lines = [line.strip() for line in text.replace(",", "\n").splitlines() if line.strip()]
     if spec.kind is Kind.SYMBOL_MAP:
-        pairs = [line.partition("=") for line in lines]
-        return {here.strip().upper(): there.strip().upper() for here, _sign, there in pairs}
+        pairs = [[part.strip().upper() for part in line.partition("=")[::2]] for line in lines]
+        found = dict(pairs)
+        return found if len(found) == len(pairs) else pairs  # which the domain refuses
     if spec.kind is Kind.TARGETS:
         return [line.split() for line in lines]
     if spec.kind is Kind.HOURS:

@@ -6,9 +6,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from signals_app.event_texts import event_text
+from strategies.domain.settings import SPECS
 from strategies.end_texts import end_text
+from strategies.setting_texts import setting_label
 from trading.domain.alerts import AlertCode
-from trading.risk_texts import done_text, risk_text
+from trading.risk_texts import done_text, platform_text, risk_text, subject_text, sum_text
 
 _TEXTS: dict[AlertCode, str] = {
     AlertCode.VENUE_STOPPED: gettext_noop(
@@ -46,7 +48,7 @@ _TEXTS: dict[AlertCode, str] = {
         "come."
     ),
     AlertCode.LEADER_CHANGED: gettext_noop(
-        "The leader %(name)s changed something that copies do not follow: %(text)s"
+        "The leader %(name)s changed something without trading: %(text)s"
     ),
     AlertCode.CLOCK_UNKNOWN: gettext_noop(
         "%(host)s cannot compare its clock with that of %(venue)s (it may be %(milliseconds)s ms "
@@ -71,7 +73,12 @@ _TEXTS: dict[AlertCode, str] = {
     AlertCode.COPY_LIMIT_REACHED: gettext_noop(
         "The copy of %(strategy)s by %(customer)s reached a limit: %(text)s"
     ),
+    AlertCode.SETTINGS_UNREADABLE: gettext_noop(
+        "%(whose)s cannot be read: %(setting_label)s. %(copies)s copies with a loss limit enter "
+        "nothing until it is corrected; exits go on. %(text)s"
+    ),
     AlertCode.RISK_THRESHOLD: gettext_noop("%(customer)s, account %(account)s: %(text)s"),
+    AlertCode.RISK_LEVEL: gettext_noop("%(whose)s: %(text)s"),
     AlertCode.FINDINGS_OPEN: gettext_noop(
         "%(findings)s findings on accounts wait for a decision, the first since %(since)s UTC."
     ),
@@ -97,6 +104,42 @@ def _composed(code: str, params: Mapping[str, object]) -> dict[str, str]:
     if code == AlertCode.RISK_THRESHOLD:
         found = risk_text(str(params.get("measure", "")), params)
         return {"text": f"{found} {done_text(str(params.get('action', '')), params)}"}
+    if code == AlertCode.SETTINGS_UNREADABLE:
+        return _unreadable_settings(params)
+    if code == AlertCode.RISK_LEVEL:
+        level, action = str(params.get("level", "")), str(params.get("action", ""))
+        # What the platform's figure was is not for a firm to know.
+        of_firm = "measure" in params
+        found = sum_text(str(params["measure"]), params) if of_firm else platform_text()
+        return {
+            "whose": subject_text(level, str(params.get("name", ""))),
+            "text": f"{found} {done_text(action, params, level)}",
+        }
     if code != AlertCode.LEADER_CHANGED:
         return {}
     return {"text": event_text({name: str(value) for name, value in params.items()})}
+
+
+_SETTINGS_OF = {
+    "platform": gettext_noop("The platform's copy settings"),
+    "tenant": gettext_noop("The firm's copy settings"),
+    "strategy": gettext_noop("The copy settings of the strategy %(name)s"),
+    "customer": gettext_noop("The copy settings of the customer %(name)s"),
+    "subscription": gettext_noop("The settings of the copy %(name)s"),
+}
+_LIMITS_ACT = gettext_noop("All their loss limits can be read and act.")
+_LIMITS_KEPT = gettext_noop(
+    "The loss limits of %(by_snapshot)s of them act as they were when they could be read last; "
+    "%(without)s have none until then."
+)
+
+
+def _unreadable_settings(params: Mapping[str, object]) -> dict[str, str]:
+    name, kept = str(params.get("setting", "")), _LIMITS_KEPT
+    if str(params.get("by_snapshot")) == str(params.get("without")) == "0":
+        kept = _LIMITS_ACT
+    return {
+        "whose": _(_SETTINGS_OF.get(str(params.get("level")), "%(name)s")) % params,
+        "setting_label": setting_label(name) if name in SPECS else name,
+        "text": _(kept) % params,
+    }

@@ -8,7 +8,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, pgettext, pgettext_lazy
 
+from signals_app.event_texts import event_text
 from trading.domain.order_states import OrderTrigger
+from trading.reason_texts import reason_text
 
 CREATED = "create"
 """The kind of the event that an order begins with."""
@@ -44,9 +46,17 @@ _REFUSALS: dict[str, str] = {
     "price_far_off": gettext_noop("The new price may be at most 20 % away from the old one."),
     "not_larger": gettext_noop("The size can only be made smaller."),
     "above_lot": gettext_noop("The size is not a multiple of the smallest step of this market."),
-    "already_filled": gettext_noop("More than this size is filled already."),
+    "already_filled": gettext_noop("This size, or more, is filled already."),
     "below_minimum": gettext_noop("What would be left is below the exchange's minimum."),
     "nothing_changes": gettext_noop("Price and size are as they were."),
+    "not_positive": gettext_noop("The size must be above 0."),
+    "above_largest": gettext_noop(
+        "At this price the order would be larger than the copy's cap, or than the exchange takes."
+    ),
+    "price_beyond_market": gettext_noop(
+        "The price is worse than the market by more than the slippage that the copy allows."
+    ),
+    "not_copied": gettext_noop("This copy was stopped."),
 }
 
 _ACTIONS: dict[tuple[bool, str], Any] = {
@@ -95,6 +105,8 @@ def change_text(kind: str, payload: Mapping[str, Any]) -> str:
             "unchecked": _("The new API key cannot be used yet"),
             "refused": _("The new API key was refused"),
         }.get(str(payload.get("status")), "")
+    if kind == "copy.leader_changed":
+        return _("The leader: %(text)s") % {"text": event_text(payload.get("facts") or {})}
     if kind == "subscription.changed":
         return {
             "active": _("Copying goes on"),
@@ -103,3 +115,18 @@ def change_text(kind: str, payload: Mapping[str, Any]) -> str:
             "stopped": _("Copying was stopped"),
         }.get(str(payload.get("status")), "")
     return ""
+
+
+_FOLLOWED = {
+    "tell": gettext_noop("Your copy does nothing about it."),
+    "follow": gettext_noop("Your copy does the same."),
+    "pause": gettext_noop("Your copy opens nothing more until you resume it."),
+}
+
+
+def followed_text(payload: Mapping[str, Any]) -> str:
+    """What a copy did about its leader's change."""
+    if payload.get("code"):
+        why = reason_text(str(payload["code"]), payload.get("params"))
+        return _("Your copy does not do the same: %(why)s") % {"why": why}
+    return _(_FOLLOWED[str(payload.get("does"))])

@@ -9,6 +9,9 @@ from trading.domain.reasons import ReasonCode
 
 _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.SIGNAL_EXPIRED: gettext_noop("The signal was too old to open a position."),
+    ReasonCode.LATER_EXIT: gettext_noop(
+        "A later signal reduced or closed %(symbol)s before this one could be followed."
+    ),
     ReasonCode.PLATFORM_HALTED: gettext_noop("Trading is halted on the whole platform."),
     ReasonCode.TENANT_HALTED: gettext_noop("Trading is halted for your provider."),
     ReasonCode.STRATEGY_HALTED: gettext_noop("Trading is halted for this strategy."),
@@ -63,6 +66,21 @@ _TEXTS: dict[ReasonCode, str] = {
     ),
     ReasonCode.SYMBOL_NOT_ALLOWED: gettext_noop("%(symbol)s is not copied."),
     ReasonCode.SYMBOL_NOT_LISTED: gettext_noop("%(venue)s does not list %(symbol)s."),
+    ReasonCode.SYMBOL_TAKEN: gettext_noop(
+        "This copy trades %(symbol)s for signals in %(leader_symbol)s, so nothing else is opened "
+        "in it."
+    ),
+    ReasonCode.LIMIT_NOT_MAPPED: gettext_noop(
+        "A limit order in %(leader_symbol)s has no price in %(symbol)s: it is followed when it is "
+        "filled, if the leader says so."
+    ),
+    ReasonCode.MAP_CHANGED: gettext_noop(
+        "The order that this one goes on from was in %(symbol)s, and the copy trades "
+        "%(other_symbol)s instead by now."
+    ),
+    ReasonCode.OTHER_CURRENCY: gettext_noop(
+        "The leader's size is said in another currency than that of %(symbol)s."
+    ),
     ReasonCode.MARKET_UNREADABLE: gettext_noop(
         "What %(venue)s says of %(symbol)s cannot be read (%(field)s), so nothing was opened."
     ),
@@ -240,6 +258,10 @@ _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.LESS_IS_HELD: gettext_noop(
         "The exchange holds less of this position than was to be closed: %(message)s (%(code)s)"
     ),
+    ReasonCode.LESS_IS_LEFT: gettext_noop(
+        "Of the %(quantity)s that were to be closed only %(held)s are left: the rest was closed "
+        "while this waited"
+    ),
     ReasonCode.VENUE_REJECTED: gettext_noop("The exchange refused: %(message)s (%(code)s)"),
     ReasonCode.MARKET_CLOSED: gettext_noop(
         "%(symbol)s cannot be traded on the exchange now: %(message)s (%(code)s)"
@@ -302,11 +324,62 @@ _TEXTS: dict[ReasonCode, str] = {
     ),
     ReasonCode.CANCELLED_BY_CLIENT: gettext_noop("The client cancelled the order."),
     ReasonCode.CANCELLED_BY_OPERATOR: gettext_noop("Your provider cancelled the order."),
+    ReasonCode.CANCELLED_BY_PARTNER: gettext_noop("The partner cancelled the order."),
+    ReasonCode.CANCELLED_BY_PAUSE: gettext_noop(
+        "The order waited when entries were stopped by a pause, a kill switch or a setting, so it "
+        "was cancelled."
+    ),
+    ReasonCode.OVERTAKEN: gettext_noop(
+        "An exit, a later signal or the end of the copy came while the order waited, so it was "
+        "cancelled."
+    ),
     ReasonCode.CHANGED_BY_CLIENT: gettext_noop(
         "The client changed the order, so another one took its place."
     ),
     ReasonCode.CHANGED_BY_OPERATOR: gettext_noop(
         "Your provider changed the order, so another one took its place."
+    ),
+    ReasonCode.CHANGED_BY_PARTNER: gettext_noop(
+        "The partner changed the order, so another one took its place."
+    ),
+    ReasonCode.LEADER_CHANGED_AGAIN: gettext_noop("The leader has changed it again since."),
+    ReasonCode.NOTHING_HELD: gettext_noop("Nothing is held in %(symbol)s any more."),
+    ReasonCode.CHANGE_ONLY_WATCHED: gettext_noop(
+        "Only watched: the copy is set to show what it would do."
+    ),
+    ReasonCode.TERMS_SHARED: gettext_noop(
+        "Another copy on this account holds %(symbol)s, too, and the exchange keeps one leverage "
+        "and one margin for both, so they were left as they are."
+    ),
+    ReasonCode.LIQUIDATION_CLOSER: gettext_noop(
+        "The position would be liquidated %(percent)s %% away from the market, and at least "
+        "%(limit)s %% are to be kept."
+    ),
+    ReasonCode.MARGIN_SHORT: gettext_noop(
+        "It needs %(needed)s %(currency)s more margin, and %(room)s can be given."
+    ),
+    ReasonCode.START_OVERTAKEN: gettext_noop(
+        "The leader went on trading while its position was about to be entered, so it is read anew."
+    ),
+    ReasonCode.START_PRICE_WORSE: gettext_noop(
+        "The leader holds this from an average price of %(leader_price)s, and the market at "
+        "%(price)s is worse, so it was not opened."
+    ),
+    ReasonCode.START_FLAT: gettext_noop(
+        "The leader has closed %(symbol)s before it could be entered."
+    ),
+    ReasonCode.START_UNCERTAIN: gettext_noop(
+        "What the strategy holds in %(symbol)s cannot be told for certain from its signals, so it "
+        "was not opened."
+    ),
+    ReasonCode.START_LEADER_UNREAD: gettext_noop(
+        "What the leader holds could not be read in time, so none of it was opened."
+    ),
+    ReasonCode.START_REFUSED: gettext_noop(
+        "The strategy's source took no signal for %(symbol)s (%(code)s), so it was not opened."
+    ),
+    ReasonCode.START_TOO_LATE: gettext_noop(
+        "There was no moment to enter it within five minutes after the start, so it was not opened."
     ),
     ReasonCode.RATE_LIMITED: gettext_noop("The exchange's rate limit was reached."),
     ReasonCode.CLOCK_REFUSED: gettext_noop(

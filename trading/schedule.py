@@ -3,6 +3,10 @@
 SCHEDULE = {
     "trading: sweep": {"task": "trading.tasks.sweep", "schedule": 2.0},
     "trading: stops": {"task": "trading.tasks.stops_sweep", "schedule": 2.0},
+    "trading: leaders' changes": {
+        "task": "trading.tasks.leader_changes_sweep",
+        "schedule": 2.0,
+    },
     "trading: accounts": {"task": "trading.tasks.accounts_sweep", "schedule": 10.0},
     "trading: open orders": {"task": "trading.tasks.accounts_orders_sweep", "schedule": 3.0},
     "trading: ending copies": {"task": "trading.tasks.copies_sweep", "schedule": 3.0},

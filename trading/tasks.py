@@ -16,11 +16,15 @@ from trading.services.account_sync import accounts_refresh as refresh_accounts
 from trading.services.breaker.answers import answer_counts_purge as purge_answer_counts
 from trading.services.clocks import clocks_check as check_clocks
 from trading.services.copy_limits import copies_watch as watch_copies
+from trading.services.copy_starts import copy_start as start_copy
 from trading.services.ending import copy_end as end_copy
+from trading.services.entries_by_settings import entries_stop_where_settings_say
 from trading.services.fanout import signals as fanout
 from trading.services.fanout.context import shard_context
 from trading.services.fanout.market_facts import signal_markets_purge as purge_signal_markets
 from trading.services.fanout.shards import shard_claim, shard_plan
+from trading.services.leader_changes.deciding import leader_change_decide
+from trading.services.leader_changes.doing import leader_changes_do as do_leader_changes
 from trading.services.order_checks import orders_check as check_orders
 from trading.services.portfolio.watching import risk_watch as watch_risk
 from trading.services.reconciliation.alerting import books_alert
@@ -37,6 +41,7 @@ from trading.services.unresolved import unresolved_alert
 
 ACCOUNTS_PER_TASK = 50
 STOPS_PER_TASK = 50
+CHANGES_PER_TASK = 50
 
 
 @shared_task(base=TenantTask)
@@ -161,8 +166,14 @@ def stops_watch() -> None:
 
 @shared_task
 def copies_sweep() -> None:
-    """Every three seconds: copies against their limits, and those that are ending."""
+    """Every three seconds: copies against their limits, those that start or are ending, and entries
+    that wait although entries are stopped."""
+    sweeps.entries_stop_where_stopped()
+    entries_stop_where_settings_say()
     wake_swept("trading.tasks.copies_watch", lifetime_seconds=3.0)
+    for tenant_id, ids in sweeps.copies_starting().items():
+        for subscription_id in ids:
+            _wake_again("copy_start", subscription_id=subscription_id, tenant_id=tenant_id)
     for tenant_id, ids in sweeps.copies_ending().items():
         for subscription_id in ids:
             _wake_again("copy_end", subscription_id=subscription_id, tenant_id=tenant_id)
@@ -190,6 +201,39 @@ def risk_watch() -> None:
 def copy_end(*, subscription_id: str, tenant_id: str) -> None:
     """One step of ending a copy: close what it holds, or find that it holds nothing."""
     end_copy(tenant_id=tenant_id, subscription_id=subscription_id)
+
+
+@shared_task
+def leader_changes_sweep() -> None:
+    """Every two seconds: what leaders changed without trading, and what copies do about it."""
+    for tenant_id, ids in sweeps.leader_changes_to_decide().items():
+        for signal_id in ids:
+            _wake_again("leader_change_follow", signal_id=signal_id, tenant_id=tenant_id)
+    for tenant_id, ids in sweeps.leader_changes_due().items():
+        for start in range(0, len(ids), CHANGES_PER_TASK):
+            part = ids[start : start + CHANGES_PER_TASK]
+            _wake_again("leader_changes_do", change_ids=part, tenant_id=tenant_id)
+
+
+@shared_task(base=TenantTask)
+def leader_change_follow(*, signal_id: str, tenant_id: str) -> None:
+    """Decide for all copies; what is to be done is done in parts."""
+    ids = leader_change_decide(tenant_id=tenant_id, signal_id=signal_id)
+    for start in range(0, len(ids), CHANGES_PER_TASK):
+        part = ids[start : start + CHANGES_PER_TASK]
+        _wake_again("leader_changes_do", change_ids=part, tenant_id=tenant_id)
+
+
+@shared_task(base=TenantTask)
+def leader_changes_do(*, change_ids: list[str], tenant_id: str) -> None:
+    do_leader_changes(tenant_id=tenant_id, change_ids=change_ids)
+
+
+@shared_task(base=TenantTask)
+@ahead_of_others()
+def copy_start(*, subscription_id: str, tenant_id: str) -> None:
+    """One step of a copy's start: enter what its leader holds already."""
+    start_copy(tenant_id=tenant_id, subscription_id=subscription_id)
 
 
 def _wake_again(task: str, **kwargs: Any) -> None:

@@ -43,6 +43,7 @@ from notifications.models import NotificationChannel
 from signals_app.models import Leader, SignalSource
 from signals_app.services.leaders.keys import leader_key_store
 from signals_app.services.sources import source_rotate_secret
+from strategies.domain.admission import Visibility
 from strategies.models import Strategy, Subscription
 
 VENUE = "paper"
@@ -212,6 +213,7 @@ def _strategy(
             "source": source,
             "max_leverage": terms.max_leverage,
             "symbols": [symbol for symbol, _ in terms.entries],
+            "visibility": Visibility.PUBLIC,  # clients try to begin a copy
         },
     )
 

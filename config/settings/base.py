@@ -145,13 +145,16 @@ def database_from(url: str) -> dict[str, Any]:
 QUEUES = ("signals", "orders", "sync", "accounts", "notify", "default")
 CANARY_SECONDS = env.number("CANARY_SECONDS", default=10)
 CELERY_TASK_DEFAULT_QUEUE = "default"
+PLANNING = 3
+"""A priority; 0 goes first. When workers are behind, sweeps and what is written already (exits that
+nobody signalled among it) do not wait behind signals, which keep their order."""
 CELERY_TASK_ROUTES = {
     "signals_app.tasks.leader_check": {"queue": "accounts"},
     "signals_app.*": {"queue": "signals"},
-    "trading.tasks.signal_dispatch": {"queue": "signals"},
+    "trading.tasks.signal_dispatch": {"queue": "signals", "priority": PLANNING},
     "trading.tasks.signal_settle": {"queue": "sync"},
     "trading.tasks.sweep": {"queue": "signals"},  # recovery never waits behind account checks
-    "trading.tasks.shard_*": {"queue": "orders"},
+    "trading.tasks.shard_*": {"queue": "orders", "priority": PLANNING},
     "trading.tasks.orders_submit": {"queue": "orders"},
     "trading.tasks.orders_check": {"queue": "sync"},
     "trading.tasks.stops_sweep": {"queue": "signals"},
@@ -306,6 +309,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    # Of accounts and strategies alike, which have one set of words.
+    "ENUM_NAME_OVERRIDES": {"OpenStatusEnum": "customers.models.ExchangeAccount.Status"},
 }
 
 # --- security headers ---------------------------------------------------------------------

@@ -66,6 +66,8 @@ _NAVIGATION = [
             {"title": _("Risk"), "icon": "speed", "link": reverse_lazy("admin:risk")},
             _item(_("Risk thresholds"), "rule_settings", "trading_riskthreshold"),
             _item(_("Risk actions"), "history", "trading_riskaction"),
+            _platform(_("Platform's thresholds"), "rule_settings", "trading_platformthreshold"),
+            _platform(_("Platform's risk actions"), "history", "trading_platformaction"),
         ],
     },
     {
@@ -80,6 +82,8 @@ _NAVIGATION = [
             _item(_("Exchange positions"), "account_balance", "trading_position"),
             _item(_("Findings"), "difference", "trading_finding"),
             _item(_("Unattributed positions"), "help_center", "trading_unattributedposition"),
+            _item(_("Starts of copies"), "flag", "trading_copystart"),
+            _item(_("Followed changes"), "sync_alt", "trading_followedchange"),
             _item(_("Bills"), "receipt_long", "trading_accountbill"),
             _item(_("Shares of funding fees"), "pie_chart", "trading_fundingshare"),
             _item(_("Cash books"), "savings", "trading_cashbook"),
@@ -105,6 +109,7 @@ _NAVIGATION = [
         "items": [
             _item(_("Strategies"), "insights", "strategies_strategy"),
             _item(_("Subscriptions"), "subscriptions", "strategies_subscription"),
+            _item(_("Invitations"), "mail", "strategies_strategyinvitation"),
             _item(_("Firm's copy settings"), "tune", "strategies_tenantsettings"),
             _item(_("Customers' copy settings"), "tune", "strategies_customersettings"),
             _item(_("Versions of copy settings"), "history", "strategies_settingsversion"),

@@ -208,7 +208,10 @@ class ExchangeAccountAdmin(ConsoleModelAdmin[ExchangeAccount]):
             request,
             account,
             title=_("Pause %(account)s") % {"account": account},
-            question=_("No position is opened any more. Exits of what it copies go on."),
+            question=_(
+                "No position is opened any more, and entries that wait are cancelled. Exits of "
+                "what it copies go on."
+            ),
             act=lambda reason: self._move(request, account, account_pause, reason),
             done=_("The account is paused."),
             button=_("Pause"),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import datetime
 
 ID_LENGTH = 26
 
@@ -50,6 +51,11 @@ class _Sequence:
                 f"{self._time_text}{self._random_text}"
                 f"{_PAIRS[counter >> 10]}{_PAIRS[counter & 1023]}"
             )
+
+
+def first_id_of(moment: datetime) -> str:
+    """Not larger than any id that is made from then on."""
+    return _text(int(moment.timestamp() * 1000), 10) + "0" * (ID_LENGTH - 10)
 
 
 def _text(number: int, length: int) -> str:

@@ -1,6 +1,6 @@
 from customers.models.accounts import Credential, EncryptionCanary, ExchangeAccount
 from customers.models.api_keys import ApiKey, IdempotencyRecord
-from customers.models.base import TenantModel
+from customers.models.base import TenantModel, tenant_key
 from customers.models.events import AudienceCounter, AuditEntry, Event, Lease
 from customers.models.keys import VenueKey
 from customers.models.login_failures import LoginFailure
@@ -34,4 +34,5 @@ __all__ = [
     "TenantModel",
     "User",
     "VenueKey",
+    "tenant_key",
 ]

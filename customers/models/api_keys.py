@@ -12,7 +12,8 @@ class ApiKey(TenantModel):
     class Scope(models.TextChoices):
         READ = "read", _("read")
         SIGNALS_WRITE = "signals:write", _("send signals")
-        COPIES_WRITE = "copies:write", _("change copy settings")
+        COPIES_WRITE = "copies:write", _("begin copies, change copy settings")
+        ORDERS_WRITE = "orders:write", _("cancel and change waiting orders")
 
     partner = models.ForeignKey(
         Partner,

@@ -3,7 +3,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from customers.fields import IdField
-from customers.models.base import TenantModel
+from customers.models.base import TenantModel, tenant_key
 
 
 class Event(TenantModel):
@@ -14,6 +14,7 @@ class Event(TenantModel):
     `customer:<id>`.
     """
 
+    tenant = tenant_key(db_index=False, db_constraint=False)  # it is read by audience
     audience = models.CharField(_("audience"), max_length=48)
     kind = models.CharField(_("kind"), max_length=48)
     payload = models.JSONField(_("payload"), default=dict)

@@ -33,3 +33,9 @@ def unified_symbol(text: str) -> str | None:
     settle = base if quote == "USD" else quote
     dated = "" if rest[0] == "SWAP" else f"-{rest[0]}"
     return f"{base}/{quote}:{settle}{dated}"
+
+
+def is_inverse(symbol: str) -> bool:
+    """A contract that is settled in its base coin, by its unified symbol."""
+    pair, _, settle = symbol.partition(":")
+    return bool(settle) and settle.split("-")[0] == pair.split("/")[0]

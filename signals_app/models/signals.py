@@ -52,7 +52,11 @@ class Signal(TenantModel):
         DONE = "done", _("done")
 
     source = models.ForeignKey(
-        SignalSource, on_delete=models.PROTECT, related_name="signals", verbose_name=_("source")
+        SignalSource,
+        on_delete=models.PROTECT,
+        related_name="signals",
+        verbose_name=_("source"),
+        db_index=False,  # `signal_sequence` begins with it
     )
     external_id = models.CharField(_("external id"), max_length=128)
     external_id_hash = models.CharField(max_length=64, editable=False)
@@ -103,6 +107,12 @@ class Signal(TenantModel):
         help_text=_("Why nobody follows it: it is only shown."),
     )
     skip_params = models.JSONField(_("its numbers"), default=dict, blank=True)
+    addressed_to = models.CharField(
+        max_length=26,
+        blank=True,
+        editable=False,
+        help_text="The one copy that it is for; empty: all that follow the source.",
+    )
     emitted_at = models.DateTimeField(_("emitted at"))
     received_at = models.DateTimeField(_("received at"))
     expires_at = models.DateTimeField(_("expires at"))
@@ -124,6 +134,7 @@ class Signal(TenantModel):
         indexes = [
             models.Index(fields=["status", "received_at"], name="signal_due"),
             models.Index(fields=["tenant", "received_at"], name="signal_recent"),
+            models.Index(fields=["source", "symbol", "emitted_at"], name="signal_sequence"),
         ]
 
     def __str__(self) -> str:

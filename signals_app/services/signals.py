@@ -72,13 +72,15 @@ def signal_accept(
     skip: Skip | None = None,
     amends: Signal | None = None,
     worst_price: Decimal | None = None,
+    addressed_to: str = "",
 ) -> tuple[Signal, bool]:
     """Store a signal once per source and external id; (the signal, whether it is new).
 
     With `skip` it is only shown, with that reason: nobody follows it.
     `amends`: the signal whose resting orders it replaces or cancels. `worst_price`: followers
     enter at once and no worse, or not at all. Of a flip beyond the source's limit of entries the
-    close is taken.
+    close is taken. `addressed_to`: the id of the one copy that follows it; the source's limit of
+    entries leaves it out.
 
     The same external id with the same `raw_payload` gives the stored signal again and does
     nothing; with another payload, or when the source takes none, SignalRefusedError is raised.
@@ -87,6 +89,7 @@ def signal_accept(
     """
     signal = signal_draft(source, canonical, external_id, raw_payload, received_at)
     signal.amends, signal.worst_price = amends, worst_price
+    signal.addressed_to = addressed_to
     if skip is not None:
         signal.skip_code, signal.skip_params = skip.code, dict(skip.params)
         signal.status, signal.done_at = Signal.Status.DONE, received_at
@@ -95,7 +98,8 @@ def signal_accept(
             _check_source(source)
             if canonical.symbol:
                 _check_symbol(source, canonical.symbol)
-            if skip is None and amends is None:  # what rests must not be left behind
+            # What rests must not be left behind, and one copy's start is no entry of all.
+            if skip is None and amends is None and not addressed_to:
                 _check_rate(source, canonical, received_at)
         except SignalRefusedError as refused:
             # What was taken before a pause is still answered as taken.
@@ -142,8 +146,12 @@ def _check_rate(source: SignalSource, canonical: CanonicalSignal, received_at: d
     limit = source.entries_per_minute
     if limit is None or canonical.action in EXIT_ACTIONS or canonical.action in LEADER_EVENTS:
         return
-    recent = Signal.objects.for_tenant(source.tenant_id).filter(
-        source_id=source.pk, received_at__gt=received_at - timedelta(minutes=1), skip_code=""
+    recent = (
+        Signal.objects.for_tenant(source.tenant_id)
+        .filter(
+            source_id=source.pk, received_at__gt=received_at - timedelta(minutes=1), skip_code=""
+        )
+        .filter(addressed_to="")
     )
     if recent.exclude(action__in=[*EXIT_ACTIONS, *LEADER_EVENTS]).count() >= limit:
         raise SignalRefusedError(

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -16,17 +16,21 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminSelectWidget
 
-from customers.admin_base import ConsoleForm
+from customers.admin_base import ConsoleForm, ConsoleModelAdmin
 from customers.admin_fields import LinesField
 from customers.admin_pages import access_of, client_address
 from customers.domain.roles import Verb
 from strategies.admin.settings_page import SettingsRowAdmin
-from strategies.domain.settings import OnStop
-from strategies.end_texts import end_text
-from strategies.models import Strategy, Subscription
-from strategies.selectors.settings import settings_content
+from strategies.admission_texts import refusal_text, refused_field
+from strategies.domain.settings import SPECS, OnStop
+from strategies.end_texts import end_text, pause_text
+from strategies.models import Strategy, StrategyInvitation, Subscription
+from strategies.selectors.offers import with_copiers
+from strategies.selectors.settings import settings_content, unreadable_setting
 from strategies.services.settings import settings_problems
+from strategies.services.starting import Starter, admission_refusal, subscription_start
 from strategies.services.subscriptions import (
     SubscriptionRefusedError,
     stop_effect,
@@ -34,7 +38,8 @@ from strategies.services.subscriptions import (
     subscription_resume,
     subscription_stop,
 )
-from strategies.setting_texts import problem_text
+from strategies.setting_texts import choice_label, problem_text, setting_help
+from strategies.settings_form import setting_label_or_name
 
 _STOP_EFFECTS = {
     OnStop.LEAVE: gettext_lazy(
@@ -96,14 +101,21 @@ class StrategyAdmin(SettingsRowAdmin):
     form = StrategyForm
     list_display = [
         "name", "source", "status_label", "follow_ratio", "max_leverage", "symbol_list",
-        "follower_count",
+        "visibility", "follower_count",
     ]  # fmt: skip
-    list_filter = [("status", ChoicesDropdownFilter), ("source", RelatedDropdownFilter)]
+    list_filter = [
+        ("status", ChoicesDropdownFilter), ("visibility", ChoicesDropdownFilter),
+        ("source", RelatedDropdownFilter),
+    ]  # fmt: skip
     list_select_related = ["source"]
     search_fields = ["name", "=id"]
     readonly_fields = ["created_at"]
     fieldsets = [
         (None, {"fields": ["name", "description", "source", "status"]}),
+        (
+            gettext_lazy("Who may copy it"),
+            {"fields": ["visibility", ("max_copiers", "min_equity")]},
+        ),
         (
             gettext_lazy("Terms"),
             {"fields": [("follow_ratio", "max_leverage"), "symbols", "created_at"]},
@@ -115,22 +127,14 @@ class StrategyAdmin(SettingsRowAdmin):
         return fixed if obj is None else [*fixed, "follow_ratio", "max_leverage", "symbol_list"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        base, (title, terms) = super().get_fieldsets(request, obj)
+        base, who, (title, terms) = super().get_fieldsets(request, obj)
         if obj is None:
-            return [base, (title, terms)]
+            return [base, who, (title, terms)]
         shown = ["symbol_list" if name == "symbols" else name for name in terms["fields"]]
-        return [base, (title, {**terms, "fields": shown})]
+        return [base, who, (title, {**terms, "fields": shown})]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Strategy]:
-        followers = (
-            Subscription.objects.filter(strategy=OuterRef("pk"))
-            .exclude(status=Subscription.Status.STOPPED)
-            .order_by()
-            .values("strategy")
-            .annotate(count=Count("pk"))
-            .values("count")
-        )
-        return super().get_queryset(request).annotate(followers_=Coalesce(Subquery(followers), 0))
+        return with_copiers(super().get_queryset(request))
 
     @display(
         description=gettext_lazy("status"),
@@ -147,9 +151,25 @@ class StrategyAdmin(SettingsRowAdmin):
     @display(description=gettext_lazy("followers"))
     def follower_count(self, strategy: Any) -> str:
         url = reverse("admin:strategies_subscription_changelist")
-        return format_html(
-            '<a href="{}?strategy__id__exact={}">{}</a>', url, strategy.pk, strategy.followers_
-        )
+        most = strategy.max_copiers
+        count = strategy.copiers if most is None else f"{strategy.copiers} / {most}"
+        return format_html('<a href="{}?strategy__id__exact={}">{}</a>', url, strategy.pk, count)
+
+
+@admin.register(StrategyInvitation)
+class StrategyInvitationAdmin(ConsoleModelAdmin[StrategyInvitation]):
+    """Who may see and begin to copy a strategy that is for invited customers."""
+
+    list_display = ["strategy", "customer", "created_at"]
+    list_filter = [("strategy", RelatedDropdownFilter)]
+    list_select_related = ["strategy", "customer"]
+    search_fields = ["=id", "strategy__name__istartswith", "customer__name__istartswith"]
+    autocomplete_fields = ["strategy", "customer"]
+    fields = ["strategy", "customer"]
+    page_select_related = ["strategy", "customer"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # taken back and made anew
 
 
 class SubscriptionForm(TermsForm):
@@ -158,6 +178,23 @@ class SubscriptionForm(TermsForm):
     terms: ClassVar[Mapping[str, str]] = {
         name: name for name in ("sizing_mode", "fixed_amount", "ratio", "max_leverage")
     }
+    """Columns; what a start does is stated among the further settings."""
+
+    existing_positions = forms.ChoiceField(
+        label=gettext_lazy("What the leader holds already"), required=False
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        spec = SPECS["existing_positions"]
+        field = self.fields.get(spec.name)
+        if isinstance(field, forms.ChoiceField):
+            field.help_text = setting_help(spec.name)
+            field.widget = UnfoldAdminSelectWidget()
+            field.choices = [
+                ("", _("as the levels above set it")),
+                *((str(value), choice_label(spec, value)) for value in spec.choices),
+            ]
 
     def clean(self) -> dict[str, Any]:
         account = self.cleaned_data.get("account")
@@ -168,13 +205,19 @@ class SubscriptionForm(TermsForm):
     def _check_terms(self, cleaned: Mapping[str, Any]) -> None:
         account, strategy = cleaned["account"], cleaned["strategy"]
         self.instance.account, self.instance.strategy = account, strategy
-        self._refuse_a_second_one(account, strategy)
+        self._refuse_who_is_not_admitted(account, strategy)
+        if cleaned.get("existing_positions"):
+            stated = {"existing_positions": cleaned["existing_positions"]}
+            self.instance.settings = {"values": stated, "symbols": {}}
         super()._check_terms(cleaned)
 
-    def _refuse_a_second_one(self, account: Any, strategy: Any) -> None:
-        live = Subscription.objects.filter(account=account, strategy=strategy)
-        if live.filter(~Q(status=Subscription.Status.STOPPED)).exists():
-            self.add_error("account", _("This account already follows this strategy."))
+    def _refuse_who_is_not_admitted(self, account: Any, strategy: Any) -> None:
+        """In the transaction of the page, so that the place stays free until the copy is stored."""
+        if account.tenant_id != strategy.tenant_id:
+            return  # said by the fields themselves
+        refusal = admission_refusal(strategy=strategy, account=account, by_staff=True)
+        if refusal is not None:
+            self.add_error(refused_field(refusal), refusal_text(refusal))
 
 
 @admin.register(Subscription)
@@ -192,13 +235,34 @@ class SubscriptionAdmin(SettingsRowAdmin):
     list_select_related = ["account", "customer", "strategy"]
     search_fields = ["account__label", "customer__name", "strategy__name", "=id"]
     autocomplete_fields = ["account", "strategy"]
-    readonly_fields = ["status", "ended", "customer", "created_at", "changed_at"]
+    readonly_fields = [
+        "status",
+        "ended",
+        "paused",
+        "unreadable",
+        "customer",
+        "created_at",
+        "changed_at",
+    ]
     fieldsets = [
-        (None, {"fields": ["strategy", "account", ("customer", "status"), "ended"]}),
+        (
+            None,
+            {
+                "fields": [
+                    "strategy",
+                    "account",
+                    ("customer", "status"),
+                    "ended",
+                    "paused",
+                    "unreadable",
+                ]
+            },
+        ),
         (
             gettext_lazy("Sizing"),
             {"fields": ["sizing_mode", ("ratio", "fixed_amount"), "max_leverage"]},
         ),
+        (gettext_lazy("Start"), {"fields": ["existing_positions"]}),
         (gettext_lazy("Dates"), {"fields": [("created_at", "changed_at")]}),
     ]
     actions = ["pause_selected", "resume_selected", "stop_selected"]
@@ -209,11 +273,40 @@ class SubscriptionAdmin(SettingsRowAdmin):
         later = ["strategy", "account", *SubscriptionForm.terms]
         return fixed if obj is None else [*fixed, *later]
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What a start does is chosen before it, and read on the page of its settings later."""
+        found = super().get_fieldsets(request, obj)
+        if obj is None:
+            return found
+        return [part for part in found if "existing_positions" not in part[1]["fields"]]
+
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool
+    ) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        with self.writing_scope(request, obj):
+            starter = Starter(access_of(request).user, True, client_address(request))
+            subscription_start(subscription=obj, starter=starter)
+
     page_select_related = ["account", "strategy", "customer"]
 
     @display(description=gettext_lazy("ended"))
     def ended(self, subscription: Subscription) -> str:
         return end_text(subscription.end_code, subscription.end_params) or "–"
+
+    @display(description=gettext_lazy("settings that cannot be read"))
+    def unreadable(self, subscription: Subscription) -> str:
+        """Of any level: until it is corrected nothing is entered."""
+        if subscription._state.adding:
+            return "–"
+        name = unreadable_setting(subscription)
+        return setting_label_or_name(name) if name else "–"
+
+    @display(description=gettext_lazy("paused"))
+    def paused(self, subscription: Subscription) -> str:
+        return pause_text(subscription.pause_code, subscription.pause_params) or "–"
 
     @display(
         description=gettext_lazy("status"),

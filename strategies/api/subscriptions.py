@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -13,8 +14,10 @@ from rest_framework.response import Response
 
 from customers.api.errors import ApiError
 from customers.api.filters import RowFilterSet, id_filter, word_filter
-from customers.api.views import RowSerializer, TenantReadViewSet
-from customers.models import ApiKey
+from customers.api.idempotency import answer_once, idempotency_key
+from customers.api.views import RowSerializer, TenantReadViewSet, visible_to
+from customers.models import ApiKey, ExchangeAccount
+from strategies.domain.admission import Refused
 from strategies.domain.settings import (
     SPECS,
     Effective,
@@ -24,7 +27,7 @@ from strategies.domain.settings import (
     without_effect,
 )
 from strategies.domain.settings.reading import SettingValueError
-from strategies.models import Subscription
+from strategies.models import Strategy, Subscription
 from strategies.selectors.settings import settings_content, subscription_settings
 from strategies.services.settings import (
     BINDABLE,
@@ -32,6 +35,8 @@ from strategies.services.settings import (
     SettingsRefusedError,
     settings_change,
 )
+from strategies.services.starting import Starter, subscription_draft, subscription_start
+from strategies.services.subscriptions import SubscriptionRefusedError
 from strategies.setting_texts import problem_text
 
 
@@ -75,6 +80,17 @@ class SettingsInput(serializers.Serializer):
     )
 
 
+class StartInput(serializers.Serializer):
+    """Which account is to follow which strategy, and what the copy states of its settings."""
+
+    strategy = serializers.CharField(max_length=26)
+    account = serializers.CharField(max_length=26)
+    values = serializers.DictField(default=dict)
+    symbols = serializers.DictField(
+        child=serializers.DictField(), default=dict, help_text="Exceptions for single symbols."
+    )
+
+
 class InForceOutput(serializers.Serializer):
     value = serializers.JSONField()
     origins = serializers.ListField(
@@ -103,14 +119,58 @@ _SYMBOL = OpenApiParameter(
 )
 
 
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key", OpenApiTypes.STR, OpenApiParameter.HEADER, required=True
+)
+
+
 class SubscriptionViewSet(TenantReadViewSet):
     """Which account follows which strategy, with its copy settings."""
 
-    required_scopes = {"GET": ApiKey.Scope.READ, "PUT": ApiKey.Scope.COPIES_WRITE}
+    required_scopes = {
+        "GET": ApiKey.Scope.READ,
+        "PUT": ApiKey.Scope.COPIES_WRITE,
+        "POST": ApiKey.Scope.COPIES_WRITE,
+    }
 
     queryset = Subscription.objects.none()
     serializer_class = SubscriptionOutput
     filterset_class = SubscriptionFilters
+
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY], request=StartInput, responses={201: SubscriptionOutput}
+    )
+    def create(self, request: Request, **kwargs: str) -> HttpResponse:
+        """Begin a copy, as a client does in the portal: the strategy is public, or the account's
+        customer is invited; there is a place left; the account has the least equity."""
+        key = idempotency_key(request)
+        raw = bytes(request._request.body)
+        body = StartInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        draft = self._draft(body.validated_data)
+        starter = Starter(None, by_staff=False, ip_address=request.META.get("REMOTE_ADDR") or None)
+        return answer_once(
+            api_key=self.api_key,
+            key=key,
+            request=b"POST subscriptions\n" + raw,
+            status=201,
+            work=lambda: _begin(draft, starter),
+        )
+
+    def _draft(self, asked: Mapping[str, Any]) -> Subscription:
+        accounts = visible_to(ExchangeAccount.objects.all(), self.api_key)
+        account = accounts.filter(pk=asked["account"]).first()
+        if account is None:
+            raise ApiError(422, "unknown_account", "There is no such account.", "account")
+        strategies = Strategy.objects.for_tenant(account.tenant_id)
+        strategy = strategies.filter(pk=asked["strategy"]).first()
+        if strategy is None:
+            raise ApiError(422, Refused.NOT_OFFERED, "There is no such strategy.", "strategy")
+        content = {name: asked[name] for name in ("values", "symbols")}
+        try:
+            return subscription_draft(strategy=strategy, account=account, content=content)
+        except SettingsRefusedError as refused:
+            raise ValidationError(_messages(refused.problems)) from refused
 
     @extend_schema(parameters=[_SYMBOL], responses=SettingsOutput, filters=False)
     @action(detail=True, methods=["get"], url_path="settings", pagination_class=None)
@@ -146,6 +206,14 @@ class SubscriptionViewSet(TenantReadViewSet):
                 "version",
             ) from error
         return Response(_document(changed, _symbol(request)))
+
+
+def _begin(draft: Subscription, starter: Starter) -> dict[str, Any]:
+    try:
+        started = subscription_start(subscription=draft, starter=starter)
+    except SubscriptionRefusedError as refused:
+        raise ApiError(422, refused.code, refused.message, refused.field) from refused
+    return dict(SubscriptionOutput(started).data)
 
 
 def _symbol(request: Request) -> str:

@@ -5,7 +5,7 @@ from strategies.models.settings import (
     StatedSettings,
     TenantSettings,
 )
-from strategies.models.strategies import Strategy
+from strategies.models.strategies import Strategy, StrategyInvitation
 from strategies.models.subscriptions import Subscription
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "SettingsVersion",
     "StatedSettings",
     "Strategy",
+    "StrategyInvitation",
     "Subscription",
     "TenantSettings",
 ]

@@ -1,12 +1,21 @@
 from decimal import Decimal
 
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from customers.fields import AmountField
-from customers.models import TenantModel
+from customers.models import Customer, TenantModel
 from signals_app.models import SignalSource
+from strategies.domain.admission import Visibility
 from strategies.models.settings import StatedSettings
+
+VISIBILITIES = [
+    (Visibility.PUBLIC.value, _("public: every client of the firm")),
+    (Visibility.INVITE.value, _("for invited customers")),
+    (Visibility.PRIVATE.value, _("private: staff begin its copies")),
+]
 
 
 class Strategy(TenantModel, StatedSettings):
@@ -41,6 +50,28 @@ class Strategy(TenantModel, StatedSettings):
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.ACTIVE
     )
+    visibility = models.CharField(
+        _("visibility"),
+        max_length=8,
+        choices=VISIBILITIES,
+        default=Visibility.PRIVATE.value,
+        help_text=_(
+            "Who sees it and may begin to copy it in the portal and by API. Copies that run go on."
+        ),
+    )
+    max_copiers = models.PositiveIntegerField(
+        _("most copies"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("At a time; a copy that is ending still counts. Empty: not limited."),
+    )
+    min_equity = AmountField(
+        _("least equity, $"),
+        null=True,
+        blank=True,
+        help_text=_("What an account has to be worth when a copy begins. Empty: anything."),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -52,3 +83,33 @@ class Strategy(TenantModel, StatedSettings):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        if self.min_equity is not None and self.min_equity <= 0:
+            raise ValidationError({"min_equity": _("More than 0, or empty.")})
+
+
+class StrategyInvitation(TenantModel):
+    """That a customer may see a strategy and begin to copy it. A copy that runs needs none."""
+
+    customer_path = "customer_id"
+
+    strategy = models.ForeignKey(
+        Strategy, on_delete=models.CASCADE, related_name="invitations", verbose_name=_("strategy")
+    )
+    customer = models.ForeignKey(
+        Customer, on_delete=models.CASCADE, related_name="+", verbose_name=_("customer")
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["strategy", "customer"], name="strategy_invitation_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.strategy} · {self.customer}"

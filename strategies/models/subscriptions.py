@@ -31,6 +31,11 @@ class Subscription(TenantModel, StatedSettings):
         EQUITY_FALL = "equity_fall", _("its equity fell too far")
         RISK = "risk", _("the account reached a risk threshold")
 
+    class PauseCode(models.TextChoices):
+        """Why a copy was paused by nobody."""
+
+        LEADER_TRANSFER = "leader_transfer", _("the leader took money out")
+
     customer_path = "customer_id"
 
     strategy = models.ForeignKey(
@@ -71,6 +76,12 @@ class Subscription(TenantModel, StatedSettings):
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.ACTIVE
     )
+    is_mapped = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="It trades, or once traded, another symbol than the leader's: its exits are "
+        "looked for in other symbols, too.",
+    )
     closes_positions = models.BooleanField(
         default=False, help_text="While it ends: by us, not by the exits of the strategy."
     )
@@ -78,6 +89,10 @@ class Subscription(TenantModel, StatedSettings):
         _("ended"), max_length=16, choices=EndCode.choices, blank=True, editable=False
     )
     end_params = models.JSONField(default=dict, blank=True, editable=False)
+    pause_code = models.CharField(
+        _("paused"), max_length=16, choices=PauseCode.choices, blank=True, editable=False
+    )
+    pause_params = models.JSONField(default=dict, blank=True, editable=False)
     equity_base = AmountField(
         null=True,
         blank=True,

@@ -139,6 +139,15 @@ def subscription_settings(
     return in_force(subscription, symbol, instead=instead)
 
 
+def unreadable_setting(subscription: Subscription) -> str:
+    """What some level of a copy has stored and is no value; empty when all can be read."""
+    try:
+        subscription_settings(subscription)
+    except SettingValueError as error:
+        return error.name or "?"
+    return ""
+
+
 def in_force(
     row: StatedSettings, symbol: str = "", *, instead: Mapping[str, Any] | None = None
 ) -> Effective:

@@ -126,7 +126,7 @@ def settings_problems(row: StatedSettings, content: Mapping[str, Any]) -> list[S
         ]
         if "leverage" in stated:
             problems += _above_venue(row, found, symbol, limits)
-    return problems
+    return [*problems, *_not_listed(row, content)]
 
 
 def _parts(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -162,6 +162,26 @@ def _venue_limits(row: StatedSettings) -> Mapping[str, Decimal]:
     }
 
 
+def _not_listed(row: StatedSettings, content: Mapping[str, Any]) -> list[SettingProblem]:
+    """What a copy would trade instead and its venue does not list; nothing while it cannot be
+    asked, and then entries are skipped for it."""
+    stated = (content.get("values") or {}).get("symbol_map")
+    if not stated or not isinstance(row, Subscription):
+        return []
+    venue = row.account.venue
+    try:
+        listed = markets.instruments(venue)
+    except (VenueError, TimeoutError, UnknownVenueError):
+        return []
+    unknown = [there for there in stated.values() if there not in listed][:1]
+    return [
+        SettingProblem(
+            "symbol_map", SettingProblemCode.NOT_LISTED, {"venue": venue, "symbol": symbol}
+        )
+        for symbol in unknown
+    ]
+
+
 def _above_venue(
     row: Any, found: Effective, symbol: str, limits: Mapping[str, Decimal]
 ) -> list[SettingProblem]:
@@ -189,7 +209,7 @@ def _store(
     if version is not None and version != locked.settings_version:
         raise SettingsChangedMeanwhileError
     before = settings_content(locked)
-    _take(locked, content)
+    content_take(locked, content)
     locked.settings_version += 1
     locked.save()
     after = settings_content(locked)
@@ -230,7 +250,7 @@ def _locked(row: StatedSettings) -> Any:
     return rows.select_for_update().get(pk=row.pk)
 
 
-def _take(row: Any, content: Mapping[str, Any]) -> None:
+def content_take(row: Any, content: Mapping[str, Any]) -> None:
     """Into the columns what is a column, the rest into the JSON."""
     values = dict(content.get("values") or {})
     if isinstance(row, Subscription):

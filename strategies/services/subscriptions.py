@@ -29,10 +29,11 @@ EndCode = Subscription.EndCode
 class SubscriptionRefusedError(Exception):
     """The copy cannot be changed that way; `message` is for whoever asked."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, field: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.field = field
 
 
 def subscription_pause(
@@ -41,9 +42,15 @@ def subscription_pause(
     actor: User | None,
     ip_address: str | None = None,
     reason: str = "",
+    code: Subscription.PauseCode | None = None,
+    params: Mapping[str, str] | None = None,
 ) -> Subscription:
-    """Open nothing more and cancel waiting entries; the strategy's exits are still followed."""
-    return _change(subscription, Status.PAUSED, "subscription.paused", actor, ip_address, reason)
+    """Open nothing more and cancel waiting entries; the strategy's exits are still followed.
+
+    `code` and its numbers say why, when nobody asked for it."""
+    why = {"pause_code": code or "", "pause_params": dict(params or {})}
+    action, reason = "subscription.paused", reason or str(code or "")
+    return _change(subscription, Status.PAUSED, action, actor, ip_address, reason, values=why)
 
 
 def subscription_resume(
@@ -54,7 +61,8 @@ def subscription_resume(
     reason: str = "",
 ) -> Subscription:
     """Follow entries again, from the next signal on; what was missed is not made up for."""
-    return _change(subscription, Status.ACTIVE, "subscription.resumed", actor, ip_address, reason)
+    action, why = "subscription.resumed", {"pause_code": "", "pause_params": {}}
+    return _change(subscription, Status.ACTIVE, action, actor, ip_address, reason, values=why)
 
 
 def stop_effect(subscription: Subscription) -> OnStop:
@@ -127,6 +135,7 @@ def _change(
     ip_address: str | None,
     reason: str,
     ending: Mapping[str, Any] | None = None,
+    values: Mapping[str, Any] | None = None,
 ) -> Subscription:
     """Asking for what already is does nothing, so that a double click is harmless."""
     locked = (
@@ -148,7 +157,7 @@ def _change(
             "ending", _("This copy is ending: it stops when its positions are closed.")
         )
     before = locked.status
-    _store(locked, status, ending or {})
+    _store(locked, status, ending or values or {})
     audit_record(
         action=action,
         actor=actor,
@@ -160,11 +169,11 @@ def _change(
     return locked
 
 
-def _store(locked: Subscription, status: Subscription.Status, ending: Mapping[str, Any]) -> None:
+def _store(locked: Subscription, status: Subscription.Status, values: Mapping[str, Any]) -> None:
     locked.status = status
-    for name, value in ending.items():
+    for name, value in values.items():
         setattr(locked, name, value)
-    locked.save(update_fields=["status", "live_key", "changed_at", *ending])
+    locked.save(update_fields=["status", "live_key", "changed_at", *values])
     payload = {"subscription": locked.pk, "status": locked.status, "end_code": locked.end_code}
     if not locked.end_code:
         del payload["end_code"]

@@ -64,7 +64,8 @@ def build_world(tenant: Any, partner: Any) -> World:
     customer = make.CustomerFactory(tenant=tenant, partner=partner)
     account = make.AccountFactory(customer=customer)
     make.CredentialFactory(account=account)
-    strategy = make.StrategyFactory(source=make.SourceFactory(tenant=tenant))
+    strategy = make.StrategyFactory(source=make.SourceFactory(tenant=tenant), visibility="invite")
+    make.StrategyInvitationFactory(strategy=strategy, customer=customer)
     subscription = make.SubscriptionFactory(strategy=strategy, account=account)
     intent = make.IntentFactory(subscription=subscription, status="filled")
     order = make.OrderFactory(intent=intent, state="filled")
@@ -75,6 +76,7 @@ def build_world(tenant: Any, partner: Any) -> World:
         {
             "customers": customer,
             "accounts": account,
+            "strategies": strategy,
             "subscriptions": subscription,
             "signals": intent.signal,
             "orders": order,
@@ -138,6 +140,7 @@ def scene(db) -> Scene:
 LISTS = [
     "customers",
     "accounts",
+    "strategies",
     "subscriptions",
     "signals",
     "orders",

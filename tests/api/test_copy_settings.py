@@ -121,3 +121,16 @@ def test_what_is_fixed_and_what_has_no_effect(scene, writer):
         url(scene.partners), {"version": 1, "values": {"direction": "reversed"}}
     ).json()["error"]["fields"]
     assert refused == {"direction": ["The strategy fixes this setting."]}
+
+
+def test_a_map_of_symbols(scene, writer):
+    """The copy's venue is not asked: it does not answer here."""
+    twice = {"BTC/USDT:USDT": "ETH/USDT:USDT", "SOL/USDT:USDT": "ETH/USDT:USDT"}
+    answer = writer.put(
+        url(scene.partners), {"version": 0, "values": {**BASE, "symbol_map": twice}}
+    )
+    assert answer.status_code == 400
+    assert list(answer.json()["error"]["fields"]) == ["symbol_map"]
+    once = {"BTC/USDT:USDT": "ETH/USDT:USDT"}
+    answer = writer.put(url(scene.partners), {"version": 0, "values": {**BASE, "symbol_map": once}})
+    assert answer.json()["in_force"]["symbol_map"]["value"] == once

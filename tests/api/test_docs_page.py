@@ -38,6 +38,6 @@ def test_swagger_shows_every_operation_and_breaks_no_policy(address):
         answer = page.goto(f"{address}/api/docs/")
         assert "unsafe" not in answer.headers["content-security-policy"]
         page.wait_for_selector("#operations-signals-signals_create", timeout=30_000)
-        assert page.locator(".opblock").count() == 22
+        assert page.locator(".opblock").count() == 27
         browser.close()
     assert complaints == []

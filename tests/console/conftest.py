@@ -79,6 +79,11 @@ def make_firm(**tenant: Any) -> Firm:
     rows["subscription"] = make.SubscriptionFactory(
         strategy=firm.strategy, account=firm.account, customer=firm.customer
     )
+    rows["followed_change"] = make.FollowedChangeFactory(subscription=firm.subscription)
+    rows["copy_start"] = make.CopyStartFactory(subscription=firm.subscription)
+    rows["invitation"] = make.StrategyInvitationFactory(
+        strategy=firm.strategy, customer=firm.customer
+    )
     rows["firm_settings"] = make.TenantSettingsFactory(**own)
     rows["customer_settings"] = make.CustomerSettingsFactory(customer=firm.customer)
     rows["settings_version"] = make.SettingsVersionFactory(

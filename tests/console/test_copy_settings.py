@@ -9,8 +9,9 @@ from django.urls import reverse
 from customers.models import ExchangeAccount
 from customers.tenancy import tenant_scope
 from strategies.models import PlatformSettings, Strategy, Subscription
-from tests.factories import CustomerSettingsFactory, StrategyFactory
+from tests.factories import AccountFactory, CustomerSettingsFactory, StrategyFactory
 from tests.strategies.settings.confirming import store
+from trading.models import CopyStart
 
 pytestmark = pytest.mark.django_db
 
@@ -90,7 +91,10 @@ def test_a_strategys_page_counts_the_firms_limits(firm, owner: Client):
     ],
 )
 def test_a_new_strategys_terms_are_checked_like_any(firm, owner: Client, typed, sentence):
-    form = {"name": "New", "source": firm.source.pk, "status": "active", "follow_ratio": "1"}
+    form = {
+        "name": "New", "source": firm.source.pk, "status": "active", "follow_ratio": "1",
+        "visibility": "private",
+    }  # fmt: skip
     answer = owner.post(reverse("admin:strategies_strategy_add"), {**form, **typed})
     assert sentence in words(answer)
 
@@ -107,6 +111,34 @@ def test_a_new_copys_terms_are_checked_like_any(firm, owner: Client):
     assert (made.sizing_mode, made.ratio) == ("", None)
 
 
+@pytest.mark.parametrize("level", ["copy", "strategy"])
+def test_what_a_start_takes_over_is_chosen_with_the_copy_or_above_it(firm, owner: Client, level):
+    of_strategy = {"values": {"existing_positions": "no_worse"}} if level == "strategy" else {}
+    strategy = StrategyFactory(source__tenant=firm.tenant, settings=of_strategy)
+    add = reverse("admin:strategies_subscription_add")
+    form = {"strategy": strategy.pk, "account": firm.account.pk}
+    assert "as the levels above set it" in words(owner.get(add))
+    if level == "copy":
+        form["existing_positions"] = "no_worse"
+        refused = owner.post(add, {**form, "existing_positions": "sometimes"})
+        assert "Select a valid choice" in words(refused)
+    owner.post(add, form)
+    with tenant_scope(firm.tenant.pk):
+        start = CopyStart.objects.get(subscription__strategy=strategy)
+        stated = start.subscription.settings
+    assert (start.takes, start.status) == ("no_worse", "due")
+    assert bool(stated) == (level == "copy")
+
+
+def test_a_copy_that_takes_nothing_over_has_no_start(firm, owner: Client):
+    strategy = StrategyFactory(source__tenant=firm.tenant)
+    add = reverse("admin:strategies_subscription_add")
+    owner.post(add, {"strategy": strategy.pk, "account": firm.account.pk})
+    with tenant_scope(firm.tenant.pk):
+        assert Subscription.objects.filter(strategy=strategy).count() == 1
+        assert not CopyStart.objects.filter(subscription__strategy=strategy).exists()
+
+
 def test_terms_are_changed_where_every_version_is_kept(firm, owner: Client):
     for row, names in (
         (firm.strategy, {"follow_ratio": "9", "max_leverage": "9"}),
@@ -117,7 +149,8 @@ def test_terms_are_changed_where_every_version_is_kept(firm, owner: Client):
         assert not [name for name in names if f'name="{name}"' in page_of_it]
         with tenant_scope(firm.tenant.pk):
             before = type(row).objects.values().get(pk=row.pk)
-        owner.post(url, {"name": "N", "source": firm.source.pk, "status": "active", **names})
+        form = {"name": "N", "source": firm.source.pk, "status": "active", "visibility": "private"}
+        owner.post(url, {**form, **names})
         with tenant_scope(firm.tenant.pk):
             after = type(row).objects.values().get(pk=row.pk)
         assert {name: after[name] for name in names} == {name: before[name] for name in names}
@@ -135,3 +168,50 @@ def test_an_accounts_max_leverage_is_one_that_copies_can_have(firm, owner: Clien
     owner.post(url, {**form, "max_leverage": "125"})
     with tenant_scope(firm.tenant.pk):
         assert ExchangeAccount.objects.get(pk=account.pk).max_leverage == 125
+
+
+def test_the_page_of_a_copy_says_what_cannot_be_read(firm, owner: Client):
+    url = reverse("admin:strategies_subscription_change", args=[firm.subscription.pk])
+    assert "Settings that cannot be read –" in words(owner.get(url))
+    with tenant_scope(firm.tenant.pk):
+        Subscription.objects.update(settings={"values": {"direction": "sideways"}})
+    assert "Settings that cannot be read Direction" in words(owner.get(url))
+
+
+def test_a_strategy_admits_whom_its_terms_admit(firm, other_firm, owner: Client):
+    add = reverse("admin:strategies_subscription_add")
+    invite = reverse("admin:strategies_strategyinvitation_add")
+    strategy = StrategyFactory(source__tenant=firm.tenant, visibility="invite", max_copiers=1)
+    form = {"strategy": strategy.pk, "account": firm.account.pk}
+    assert "invite the customer first" in words(owner.post(add, form))
+    foreign = {"strategy": strategy.pk, "customer": other_firm.customer.pk}
+    assert owner.post(invite, foreign).status_code == 200
+    assert owner.post(invite, {**foreign, "customer": firm.customer.pk}).status_code == 302
+    assert owner.post(add, form).status_code == 302
+    second = AccountFactory(customer=firm.customer)
+    full = words(owner.post(add, {**form, "account": second.pk}))
+    assert "All 1 places of this strategy are taken." in full
+    dear = StrategyFactory(source__tenant=firm.tenant, min_equity=10)
+    refused = owner.post(add, {**form, "strategy": dear.pk})
+    assert "has not been read lately" in words(refused)
+
+
+@pytest.mark.parametrize(
+    ("typed", "field"),
+    [
+        ({"visibility": "secret"}, "visibility"),
+        ({"max_copiers": "0"}, "max_copiers"),
+        ({"max_copiers": "-1"}, "max_copiers"),
+        ({"min_equity": "0"}, "min_equity"),
+        ({"min_equity": "many"}, "min_equity"),
+    ],
+)
+def test_bad_terms_of_admission_are_refused_with_their_field(firm, owner: Client, typed, field):
+    form = {
+        "name": "New", "source": firm.source.pk, "status": "active", "follow_ratio": "1",
+        "visibility": "public",
+    }  # fmt: skip
+    add = reverse("admin:strategies_strategy_add")
+    answer = owner.post(add, {**form, **typed})
+    assert list(answer.context["adminform"].form.errors) == [field]
+    assert owner.post(add, form).status_code == 302

@@ -99,7 +99,7 @@ def test_the_page_shows_what_it_holds_and_why_a_signal_was_not_followed(
     )
     text = owner.get(page(firm.leader)).content.decode()
     assert "BTC/USDT:USDT" in text
-    assert "Followers do not follow this kind of change yet." in text
+    assert "what copies do about it is up to their settings." in text
 
 
 def test_a_public_lead_trader_needs_no_key(firm: Firm, owner: Client) -> None:

@@ -20,6 +20,8 @@ PLATFORM_MODELS = {
     "customers.lease",
     "customers.loginfailure",
     "strategies.platformsettings",
+    "trading.platformaction",
+    "trading.platformthreshold",
     "django_celery_beat.periodictask",
     "django_celery_beat.intervalschedule",
     "django_celery_beat.crontabschedule",

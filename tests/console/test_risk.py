@@ -13,7 +13,7 @@ from customers.models import Membership
 from customers.tenancy import tenant_scope
 from tests import factories as make
 from tests.console.conftest import Enter, Firm
-from trading.models import RiskThreshold
+from trading.models import PlatformThreshold, RiskThreshold
 
 PAGE = reverse("admin:risk")
 ADD = reverse("admin:trading_riskthreshold_add")
@@ -66,8 +66,8 @@ def test_its_queries_do_not_grow(
 
 def form(**values: str) -> dict[str, str]:
     return {
-        "measure": "drawdown", "limit": "20", "action": "alert", "recovery_percent": "10",
-        "is_active": "on", **values,
+        "level": "account", "measure": "drawdown", "limit": "20", "action": "alert",
+        "recovery_percent": "10", "is_active": "on", **values,
     }  # fmt: skip
 
 
@@ -82,6 +82,10 @@ def form(**values: str) -> dict[str, str]:
         ({"action": "reduce"}, "reduce_percent"),
         ({"action": "reduce", "reduce_percent": "100"}, "reduce_percent"),
         ({"action": "close", "reduce_percent": "50"}, "reduce_percent"),
+        ({"level": "tenant", "measure": "liquidation_distance", "limit": "9"}, "measure"),
+        ({"level": "strategy", "measure": "daily_loss", "limit": "9"}, "measure"),
+        ({"level": "strategy"}, "measure"),  # drawdown
+        ({"level": "galaxy"}, "level"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_field(
@@ -103,6 +107,55 @@ def test_thresholds_are_declared_for_own_accounts(
     with tenant_scope(firm.tenant.pk):
         row = RiskThreshold.objects.get(action="reduce")
     assert (row.account_id, row.reduce_percent) == (firm.account.pk, 33)
+
+
+@pytest.mark.parametrize(
+    ("level", "stated"),
+    [
+        ("tenant", "customer"), ("tenant", "account"), ("tenant", "strategy"),
+        ("customer", "account"), ("customer", "strategy"),
+        ("strategy", "customer"), ("account", "strategy"),
+    ],
+)  # fmt: skip
+def test_who_does_not_belong_to_a_level_is_refused_there(
+    firm: Firm, owner: Client, level: str, stated: str
+) -> None:
+    more = {"level": level, "measure": "gross_exposure", stated: firm.rows[stated].pk}
+    response = owner.post(ADD, form(**more))
+    assert list(response.context["adminform"].form.errors) == [stated]
+    del more[stated]
+    assert owner.post(ADD, form(**more)).status_code == 302
+
+
+def test_thresholds_of_sums_are_of_own_customers_and_strategies(
+    firm: Firm, other_firm: Firm, owner: Client
+) -> None:
+    for level in ("customer", "strategy"):
+        more = {"level": level, "measure": "gross_exposure"}
+        foreign = owner.post(ADD, form(**more, **{level: other_firm.rows[level].pk}))
+        assert list(foreign.context["adminform"].form.errors) == [level]
+        assert owner.post(ADD, form(**more, **{level: firm.rows[level].pk})).status_code == 302
+    listed = owner.get(reverse("admin:trading_riskthreshold_changelist")).content.decode()
+    assert firm.strategy.name in listed
+
+
+def test_the_platforms_are_a_superusers(firm: Firm, owner: Client, enter: Enter) -> None:
+    action = make.PlatformActionFactory(value=Decimal("98765"), measure="gross_exposure")
+    add = reverse("admin:trading_platformthreshold_add")
+    shown = reverse("admin:trading_platformaction_change", args=[action.pk])
+    root = enter(None, None)
+    body = {**form(), "measure": "liquidation_distance"}
+    assert list(root.post(add, body).context["adminform"].form.errors) == ["measure"]
+    assert root.post(add, form()).status_code == 302
+    made = PlatformThreshold.objects.get()
+    page = reverse("admin:trading_platformthreshold_change", args=[made.pk])
+    assert root.get(page).status_code == root.get(shown).status_code == 200
+    assert root.post(shown, {"value": "1"}).status_code == 403
+    assert "98765" in root.get(PAGE).content.decode()
+    assert "98765" not in owner.get(PAGE).content.decode()
+    for url in (add, page, shown):
+        assert owner.get(url).status_code == 403
+        assert owner.post(url, form()).status_code == 403
 
 
 def test_an_auditor_sees_and_changes_nothing(firm: Firm, enter: Enter) -> None:

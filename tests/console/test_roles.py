@@ -97,6 +97,7 @@ DEEDS = [
     Deed("pause source", action("signals_app_signalsource_pause", "source"), TRADING_WORK),
     Deed("resume source", action("signals_app_signalsource_resume", "source"), TRADING_WORK),
     Deed("add a strategy", add("strategies_strategy"), TRADING_WORK),
+    Deed("invite a customer", add("strategies_strategyinvitation"), TRADING_WORK),
     Deed("add a copy", add("strategies_subscription"), TRADING_WORK),
     Deed("pause copy", action("strategies_subscription_pause", "subscription"), TRADING_WORK),
     Deed("resume copy", action("strategies_subscription_resume", "subscription"), TRADING_WORK),
@@ -118,6 +119,7 @@ DEEDS = [
     Deed("change an order", action("trading_order_amend", "order"), TRADING_WORK),
     Deed("a policy", add("trading_reconciliationpolicy"), TRADING_WORK),
     Deed("a risk threshold", add("trading_riskthreshold"), TRADING_WORK),
+    Deed("a platform's risk threshold", add("trading_platformthreshold"), set()),
     Deed("halt the platform", lambda firm: _switch("platform", ""), set()),
     Deed("add a member", add("customers_membership"), {OWNER}),
     Deed("add an API key", add("customers_apikey"), {OWNER}),
@@ -203,6 +205,7 @@ LEDGERS = {
     "trading.finding", "trading.accountbooks", "trading.stoporder",
     "trading.unattributedposition",
     "trading.accountbill", "trading.fundingshare", "trading.cashbook",
+    "trading.copystart", "trading.followedchange",
     "trading.equityday", "trading.accountrisk", "trading.riskaction",
     "strategies.settingsversion",
 }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from customers import wakeup
 
-QUEUE = "signals"
+QUEUE = "signals\x06\x163"  # of its priority
 TASK = "trading.tasks.signal_dispatch"
 
 

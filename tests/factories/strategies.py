@@ -10,6 +10,7 @@ from strategies.models import (
     PlatformSettings,
     SettingsVersion,
     Strategy,
+    StrategyInvitation,
     Subscription,
     TenantSettings,
 )
@@ -25,6 +26,17 @@ class StrategyFactory(TenantOwnedFactory):
     source = factory.SubFactory(SourceFactory)
     tenant = tenant_of("source")
     name = factory.Sequence(lambda n: f"Strategy {n}")
+
+
+class StrategyInvitationFactory(TenantOwnedFactory):
+    class Meta:
+        model = StrategyInvitation
+
+    strategy = factory.SubFactory(StrategyFactory)
+    tenant = tenant_of("strategy")
+    customer = factory.SubFactory(
+        CustomerFactory, tenant=factory.SelfAttribute("..strategy.tenant")
+    )
 
 
 class SubscriptionFactory(TenantOwnedFactory):

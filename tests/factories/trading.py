@@ -22,17 +22,21 @@ from trading.models import (
     Breaker,
     CashBook,
     CopiedPosition,
+    CopyStart,
     EffectiveSettings,
     EquityDay,
     FanoutTally,
     Fill,
     Finding,
+    FollowedChange,
     FundingShare,
     InstrumentSetting,
     Intent,
     LeverageRefusal,
     Order,
     OrderEvent,
+    PlatformAction,
+    PlatformThreshold,
     Position,
     PositionStops,
     ReconciliationPolicy,
@@ -297,6 +301,27 @@ class RiskActionFactory(TenantOwnedFactory):
     done_at = factory.LazyFunction(timezone.now)
 
 
+class PlatformThresholdFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = PlatformThreshold
+
+    measure = "drawdown"
+    limit = Decimal(20)
+    action = "alert"
+
+
+class PlatformActionFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = PlatformAction
+
+    measure = "drawdown"
+    action = "alert"
+    value = Decimal("21.5")
+    limit = Decimal(20)
+    reached_at = factory.LazyFunction(timezone.now)
+    done_at = factory.LazyFunction(timezone.now)
+
+
 class AccountRiskFactory(TenantOwnedFactory):
     class Meta:
         model = AccountRisk
@@ -481,3 +506,32 @@ class StopEventFactory(TenantOwnedFactory):
     from_state = StopOrder.State.SENDING
     to_state = StopOrder.State.WAITING
     occurred_at = factory.LazyFunction(timezone.now)
+
+
+class CopyStartFactory(TenantOwnedFactory):
+    class Meta:
+        model = CopyStart
+
+    subscription = factory.SubFactory(SubscriptionFactory)
+    tenant = tenant_of("subscription")
+    takes = CopyStart.Takes.ALL
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class FollowedChangeFactory(TenantOwnedFactory):
+    class Meta:
+        model = FollowedChange
+
+    subscription = factory.SubFactory(SubscriptionFactory)
+    tenant = tenant_of("subscription")
+    account = factory.SelfAttribute("subscription.account")
+    signal = factory.SubFactory(
+        SignalFactory,
+        tenant=factory.SelfAttribute("..tenant"),
+        source=factory.SelfAttribute("..subscription.strategy.source"),
+        action="leverage",
+    )
+    symbol = "BTC/USDT:USDT"
+    does = FollowedChange.Does.TELL
+    state = FollowedChange.State.DONE
+    created_at = factory.LazyFunction(timezone.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -53,6 +54,21 @@ def test_he_is_asked_and_then_it_is_being_cancelled(waiting: Order, browser: Cli
     assert order.check_at is not None
     assert AuditEntry.objects.filter(action="order.withdrawn").count() == 1
     assert address not in browser.get(page(waiting.intent)).content.decode()
+
+
+def test_he_is_told_that_later_slices_end_with_it(waiting: Order, browser: Client) -> None:
+    Order.objects.filter(pk=waiting.pk).update(send_at=waiting.created_at)
+    later = IntentFactory(
+        subscription=waiting.intent.subscription, signal=waiting.intent.signal, leg=2,
+        symbol=waiting.symbol, status="working",
+    )  # fmt: skip
+    at = waiting.created_at + timedelta(hours=1)
+    OrderFactory(intent=later, state="ready", side=waiting.side, send_at=at)
+    assert "1 more is still to come" in browser.get(page(waiting.intent)).content.decode()
+    address = page(waiting.intent, "cancel/")
+    assert b"1 slice after it is cancelled, too" in browser.get(address).content
+    browser.post(address)
+    assert Order.objects.get(intent=later).withdrawn_by == "client"
 
 
 def test_he_changes_price_and_size_or_is_told_why_not(waiting: Order, browser: Client) -> None:

@@ -158,3 +158,41 @@ def test_the_card_says_what_is_in_force(owner: Persona, browser: Client):
     page = words(browser.get("/copies/"))
     assert "0.5 × the leader's size" in page
     assert "Max leverage 4×" in page
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            "BTC/USDT:USDT = ETH/USDT:USDT\nSOL/USDT:USDT = ETH/USDT:USDT",
+            "ETH/USDT:USDT stands twice",
+        ),
+        (
+            "BTC/USDT:USDT = ETH/USDT:USDT\nBTC/USDT:USDT = BTC/USD:BTC",
+            "BTC/USDT:USDT stands twice",
+        ),
+        ("BTC/USDT:USDT", "is not a symbol like"),
+    ],
+)
+def test_a_map_of_symbols_is_refused_with_its_field(
+    owner: Persona, browser: Client, lines: str, said: str
+):
+    url = f"/copies/{owner.copy.pk}/settings/"
+    assert said in words(browser.post(url, {**BASE, "symbol_map": lines}))
+    assert stored(owner).settings_version == 0
+
+
+def test_a_map_of_symbols_is_stored_and_shown_again(owner: Persona, browser: Client):
+    url = f"/copies/{owner.copy.pk}/settings/"
+    typed = {**BASE, "symbol_map": "btc/usdt:usdt = eth/usdt:usdt"}
+    assert "BTC/USDT:USDT → ETH/USDT:USDT" in words(browser.post(url, typed))
+    store(browser, url, typed)
+    expected = {"BTC/USDT:USDT": "ETH/USDT:USDT"}
+    assert stored(owner).settings["values"] == {"symbol_map": expected}
+    assert "BTC/USDT:USDT = ETH/USDT:USDT</textarea>" in browser.get(url).content.decode()
+
+
+def test_a_symbol_that_the_venue_does_not_list_is_refused(owner: Persona, browser: Client):
+    url = f"/copies/{owner.copy.pk}/settings/"
+    asked = words(browser.post(url, {**BASE, "symbol_map": "BTC/USDT:USDT = NEVER/USDT:USDT"}))
+    assert "paper does not list NEVER/USDT:USDT." in asked

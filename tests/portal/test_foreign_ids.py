@@ -9,7 +9,7 @@ from tests.portal.conftest import Persona
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ["/", "/positions/", "/orders/", "/copies/"]
+PAGES = ["/", "/positions/", "/orders/", "/copies/", "/strategies/"]
 PARTS = [f"/parts/{name}/" for name in ("numbers", "positions", "orders", "feed")]
 
 

@@ -23,7 +23,7 @@ from trading.models import CopiedPosition, Intent, OrderEvent
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ["/", "/positions/", "/orders/", "/copies/"]
+PAGES = ["/", "/positions/", "/orders/", "/copies/", "/strategies/"]
 PARTS = ["numbers", "positions", "orders", "feed"]
 
 
@@ -387,7 +387,8 @@ QUERIES = {
     "/": 18,
     "/positions/": 8,
     "/orders/": 7,
-    "/copies/": 11,
+    "/copies/": 12,
+    "/strategies/": 8,
     "/parts/numbers/": 12,
     "/parts/feed/": 6,
 }

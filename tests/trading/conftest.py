@@ -1,12 +1,17 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from customers.tenancy import tenant_scope
+from tests import factories as make
+from tests.signals_app.leaders.conftest import LeaderWorld
 from tests.trading.world import World, make_world, wait_for_stragglers
 from trading.services.control_state import controls_unwatch
 from trading.services.instruments import forget_noted
 from venues import runtime
+
+LEADER_ADDS = Callable[..., LeaderWorld]
 
 
 @pytest.fixture
@@ -22,3 +27,26 @@ def world(transactional_db: Any, paper_exchange: Any) -> Iterator[World]:
     wait_for_stragglers()  # they write to the database that is about to go
     controls_unwatch()  # and this reads it
     runtime.close_gateways()
+
+
+@pytest.fixture
+def leader_of(world: World) -> LEADER_ADDS:
+    """A leader account on the exchange whose source the world's strategy copies."""
+
+    def made(**account: Any) -> LeaderWorld:
+        keys = world.paper.account(**account)
+        with tenant_scope(world.tenant.pk):
+            world.source.kind = "leader"
+            world.source.save()
+            leader = make.LeaderFactory(tenant=world.tenant, source=world.source)
+        make.LeaderCredentialFactory(
+            leader=leader,
+            api_key=keys.api_key,
+            api_secret=keys.secret_key,
+            passphrase=keys.passphrase,
+        )
+        followed = LeaderWorld(world.paper, keys, leader)
+        assert followed.reconcile() == []
+        return followed
+
+    return made

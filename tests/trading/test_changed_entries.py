@@ -22,6 +22,7 @@ from tests.trading.test_resting_entries import (
     settled,
     waiting_better,
 )
+from tests.trading.test_sliced_entries import large, slicing
 from tests.trading.world import World
 from trading.models import Order, OrderEvent
 from trading.services.entry_changes import (
@@ -29,6 +30,7 @@ from trading.services.entry_changes import (
     EntryChangeRefusedError,
     entry_amend,
     entry_withdraw,
+    later_slices,
 )
 
 INST = "BTC-USDT-SWAP"
@@ -186,6 +188,48 @@ def test_what_waits_for_a_close_is_cancelled_unsent(world: World) -> None:
     ended = world.reload(withdrawn)
     assert (ended.state, ended.reason_code) == ("rejected", "cancelled_by_client")
     assert books(world, copy) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"symbol_exposure_cap": "5950"}, "symbol_exposure"),
+        ({"account_exposure_cap": "5950"}, "account_exposure"),
+        ({"total_cap": "1190"}, "total_cap"),
+        ({"per_order_cap": "1190"}, "above_largest"),
+    ],
+)
+def test_what_a_higher_price_costs_more_is_judged(
+    world: World, values: dict[str, str], code: str
+) -> None:
+    """Ten contracts at 58,800 are 5,880 of notional; at 60,000 they would be 6,000."""
+    waiting_better(world, **values)
+    opened(world)
+    assert refused(world, 60_000, 10) == code
+    amend(world, 60_000, 9)
+    assert world.orders()[-1].amended_quantity == 9
+
+
+def test_no_price_far_beyond_the_market(world: World) -> None:
+    """BTC: half a percent, where the copy says nothing else."""
+    waiting_better(world)
+    opened(world)
+    assert refused(world, "60300.2", 10) == "price_beyond_market"
+    assert amend(world, "60300.07", 10).amended_price == Decimal(60_300)
+
+
+def test_a_slice_is_cancelled_with_those_after_it(world: World) -> None:
+    copy = slicing(world)
+    large(world)
+    world.check_until(lambda: world.held(copy).filled == 4, "the first slice is filled")
+    second, third = world.orders(send_at__isnull=False)
+    with tenant_scope(world.tenant.pk):
+        assert later_slices(second).count() == 1
+        entry_withdraw(order=second, asker=asker())
+        assert AuditEntry.objects.filter(action="order.withdrawn").count() == 2
+    settled(world)
+    assert {world.reload(each).reason_code for each in (second, third)} == {"cancelled_by_client"}
+    assert books(world, copy) == (4, 4)
 
 
 def test_only_what_waits_is_changed(world: World) -> None:

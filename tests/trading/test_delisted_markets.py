@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from customers.tenancy import tenant_scope
 from tests.trading.world import World
+from trading import tasks
 from trading.models import Order, TradedInstrument
 from trading.services.instruments import forget_noted
 from venues import markets, runtime
@@ -56,8 +57,9 @@ def _entry(world: World, **fields: Any) -> Any:
 
 
 def test_an_entry_planned_before_and_sent_after_has_the_reason(
-    world: World, trading_state: State
+    world: World, trading_state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(markets, "PRICE_LIFETIME_SECONDS", 60.0)  # it has a price still
     follower = world.follower()
     world.run(_entry(world))  # the markets are in memory
     trading_state("delisted")
@@ -67,6 +69,24 @@ def test_an_entry_planned_before_and_sent_after_has_the_reason(
     assert intent.reason_params["code"] == "51001"
     assert intent.reason_params["symbol"] == ETH
     assert world.held(follower, ETH).target == world.held(follower, ETH).filled
+
+
+def test_what_was_decided_long_before_is_not_sent(world: World, trading_state: State) -> None:
+    """A later slice, by a process that has only the list of now."""
+    values = {"execution": "sliced", "slice_count": 2, "slice_interval_seconds": 3600}
+    follower = world.follower(settings={"values": values, "symbols": {}})
+    world.run(_entry(world, price=Decimal(3000)), rounds=1)
+    trading_state("delisted")
+    _restart()
+    with tenant_scope(world.tenant.pk):
+        now = timezone.now()
+        later = Order.objects.filter(send_at__isnull=False)
+        later.update(send_at=now, expires_at=now + timedelta(minutes=1))
+        [pk] = later.values_list("pk", flat=True)
+    tasks.orders_submit(order_ids=[pk], tenant_id=world.tenant.pk)
+    [order] = world.orders(pk=pk)
+    assert (order.state, order.reason_code) == ("rejected", "symbol_not_listed")
+    assert len(world.ledger_orders(follower)) == 1
 
 
 def test_the_refusal_makes_the_next_signal_see_the_new_list(

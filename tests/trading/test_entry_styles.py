@@ -244,7 +244,7 @@ def test_when_an_entry_is_to_leave_the_book(entry: WaitingEntry, leaves: bool) -
         (500, "9.5", Unchangeable.ABOVE_LOT),
         (500, 2, Unchangeable.ALREADY_FILLED),
         (500, 10, Unchangeable.NOTHING_CHANGES),
-        ("500.04", 10, Unchangeable.NOTHING_CHANGES),
+        (500, 0, Unchangeable.NOT_POSITIVE),
     ],
 )
 def test_what_a_person_may_change(

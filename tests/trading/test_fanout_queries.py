@@ -122,3 +122,20 @@ def test_the_facts_of_all_rules_cost_a_chunk_a_fixed_number_of_questions(
     many = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK, **EVERY_RULE)
     assert few <= many <= few + 10, "answers come in one lot or in several"
     assert many - without <= QUERIES_OF_THE_RULES
+
+
+def test_another_symbol_costs_a_chunk_a_fixed_number_of_questions(
+    paper_exchange: Any, settings: Any
+) -> None:
+    settings.FANOUT_WORKERS = 1
+    there = {"symbol_map": {SYMBOL: "ETH/USDT:USDT"}}
+    queries_of_a_fan_out(paper_exchange, 1, **there)  # loads markets and settings
+    without = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK)
+    elsewhere = {"symbol_map": {"SOL/USDT:USDT": "ETH/USDT:USDT"}}
+    others = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK, **elsewhere)
+    few = queries_of_a_fan_out(paper_exchange, 5, **there)
+    many = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK, **there)
+    assert few <= many <= few + 10, "answers come in one lot or in several"
+    # Who is mapped is noted, and in the positions.
+    assert many - without <= 10 + 4
+    assert others - without <= 10

@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
-
-import pytest
 
 from customers.tenancy import tenant_scope
-from signals_app.models import Leader, Signal
+from signals_app.models import Leader, LeaderPosition, Signal
 from signals_app.services.leaders.taking import fills_into
 from strategies.models import Subscription
-from tests import factories as make
-from tests.signals_app.leaders.conftest import LeaderWorld
+from tests.signals_app.leaders.conftest import INST, LeaderWorld
+from tests.trading.conftest import LEADER_ADDS
 from tests.trading.world import World
 from venues.domain.types import FillSnapshot
 
-LEADER_ADDS = Callable[..., LeaderWorld]
 UNLISTED = "NOPE/USDT:USDT"
-
-
-@pytest.fixture
-def leader_of(world: World) -> LEADER_ADDS:
-    """A leader account on the exchange whose source the world's strategy copies."""
-
-    def made(**account: Any) -> LeaderWorld:
-        keys = world.paper.account(**account)
-        with tenant_scope(world.tenant.pk):
-            world.source.kind = "leader"
-            world.source.save()
-            leader = make.LeaderFactory(tenant=world.tenant, source=world.source)
-        make.LeaderCredentialFactory(
-            leader=leader,
-            api_key=keys.api_key,
-            api_secret=keys.secret_key,
-            passphrase=keys.passphrase,
-        )
-        followed = LeaderWorld(world.paper, keys, leader)
-        assert followed.reconcile() == []
-        return followed
-
-    return made
 
 
 def follow(world: World, leader: LeaderWorld) -> list[Signal]:
@@ -126,6 +98,29 @@ def test_a_symbol_that_the_followers_venue_does_not_list_is_skipped_with_that_re
     assert (intent.status, intent.reason_code) == ("skipped", "symbol_not_listed")
     assert intent.reason_params == {"symbol": UNLISTED, "venue": "paper"}
     assert world.ledger_orders(follower) == []
+
+
+def test_its_average_price_is_known_before_the_next_reading(
+    world: World, leader_of: LEADER_ADDS
+) -> None:
+    leader = leader_of()
+    leader.order("buy", "6")
+    _heard_by_stream(world, leader)
+    world.paper.control.set_price(INST, "62000")
+    try:
+        leader.order("buy", "6")
+        _heard_by_stream(world, leader)
+    finally:
+        world.paper.control.set_price(INST, "60000")
+    with tenant_scope(world.tenant.pk):
+        kept = LeaderPosition.objects.get(leader=leader.leader).average_price
+    assert kept is not None
+    leader.reconcile()
+    with tenant_scope(world.tenant.pk):
+        read = LeaderPosition.objects.get(leader=leader.leader).average_price
+    assert read is not None
+    assert abs(kept - read) < Decimal("0.01")
+    assert 60_500 < kept < 61_500
 
 
 def _heard_by_stream(world: World, leader: LeaderWorld) -> list[Signal]:

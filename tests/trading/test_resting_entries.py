@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from django.utils import timezone
 from customers.tenancy import tenant_scope
 from signals_app.models import Signal
 from strategies.models import Subscription
+from tests.trading.reconciliation.test_by_hand import Hand
 from tests.trading.world import World
 from trading import tasks
 from trading.models import CopiedPosition, FanoutTally, Order
@@ -41,9 +43,9 @@ def chasing(world: World, **values: Any) -> Subscription:
     return follower(world, execution="limit_then_market", limit_timeout_seconds=3600, **more)
 
 
-def its_time_is_over(world: World) -> None:
+def its_time_is_over(world: World, ago: timedelta = timedelta(seconds=1)) -> None:
     with tenant_scope(world.tenant.pk):
-        past = timezone.now() - timedelta(seconds=1)
+        past = timezone.now() - ago
         Order.objects.filter(rests_until__isnull=False).update(rests_until=past)
 
 
@@ -254,6 +256,21 @@ def test_an_entry_meanwhile_orders_its_own_part_alone(world: World) -> None:
         ("filled", "10", "10"),
     ]
     assert books(world, copy) == (10, 15)
+
+
+def test_what_somebody_cancels_at_the_exchange_before_its_time_is_over(world: World) -> None:
+    """Although we hear of it when that time has come."""
+    copy = chasing(world)
+    opened(world, price=Decimal(58_800))
+    world.check()
+    [order] = world.orders()
+    Hand(world, copy).cancel(order.pk)
+    time.sleep(1.3)  # clocks may differ by a second
+    its_time_is_over(world, ago=timedelta(0))
+    settled(world)
+    assert [row[2] for row in sent(world, copy)] == ["canceled"]
+    assert [order.reason_code for order in world.orders()] == ["cancelled_by_venue"]
+    assert books(world, copy) == (0, 0)
 
 
 def test_a_pause_leaves_nothing_to_enter(world: World) -> None:

@@ -11,7 +11,13 @@ from django.utils import timezone
 from customers.models import ExchangeAccount
 from customers.services.credentials import credential_store
 from customers.tenancy import system_scope, tenant_scope
-from tests.factories import AccountFactory, IntentFactory, OrderFactory, TenantFactory
+from tests.factories import (
+    AccountFactory,
+    IntentFactory,
+    OrderFactory,
+    SignalShardFactory,
+    TenantFactory,
+)
 from tests.trading.world import World
 from trading import tasks
 from trading.services import sweeps
@@ -157,3 +163,40 @@ def test_orders_that_wait_take_no_place_from_those_that_could_go(
         ExchangeAccount.objects.update(health="healthy", health_code="")
     ready = {pk for ids in sweeps.orders_ready().values() for pk in ids}
     assert ready == {order.pk for order in exits_without_key}  # exits before entries
+
+
+# --- look-ups -----------------------------------------------------------------------------------
+
+
+def _looked_up() -> set[str]:
+    return {pk for ids in sweeps.orders_to_check().values() for pk in ids}
+
+
+@pytest.mark.django_db
+def test_look_ups_of_a_signal_wait_while_more_of_it_is_planned() -> None:
+    shard = SignalShardFactory(status="claimed")
+    now = timezone.now()
+    intent = IntentFactory(signal=shard.signal)
+    lacking: dict[str, Any] = {"intent": intent, "check_at": now}
+    accepted = OrderFactory(**lacking, state="accepted")
+    at_once = {
+        OrderFactory(**lacking, state="unknown").pk,
+        OrderFactory(**lacking, state="accepted", is_entry=False).pk,
+        OrderFactory(**lacking, state="accepted", wants_stops=True).pk,
+        OrderFactory(state="accepted", check_at=now).pk,  # of another signal
+    }
+    assert _looked_up() == at_once
+
+    with tenant_scope(shard.tenant_id):
+        type(shard).objects.filter(pk=shard.pk).update(status="planned")
+    assert _looked_up() == {*at_once, accepted.pk}
+
+
+@pytest.mark.django_db
+def test_planning_that_takes_too_long_keeps_no_look_up_back() -> None:
+    long_ago = timezone.now() - sweeps.FANOUT_PATIENCE
+    shard = SignalShardFactory(status="claimed", created_at=long_ago)
+    order = OrderFactory(
+        intent=IntentFactory(signal=shard.signal), check_at=timezone.now(), state="accepted"
+    )
+    assert order.pk in _looked_up()

@@ -100,7 +100,8 @@ def control_page(request: HttpRequest) -> HttpResponse:
         form=form,
         explanation=_(
             "“Exits only” opens nothing and lets positions be reduced. “Halted” sends nothing at "
-            "all. It is checked again right before each order is sent."
+            "all. It is checked again right before each order is sent. Either way entries that "
+            "wait on the order book, or for their time, are cancelled within seconds."
         ),
         button=_("Set the kill switch"),
         dangerous=True,

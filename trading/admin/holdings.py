@@ -28,8 +28,8 @@ from trading.reason_texts import reason_text
 @admin.register(CopiedPosition)
 class CopiedPositionAdmin(LedgerAdmin[CopiedPosition]):
     list_display = [
-        "changed_at", "customer", "account", "symbol", "target", "filled", "average_entry_price",
-        "realised_pnl", "fees",
+        "changed_at", "customer", "account", "symbol", "leader_symbol", "target", "filled",
+        "average_entry_price", "realised_pnl", "fees",
     ]  # fmt: skip
     list_filter = [("subscription__strategy", RelatedDropdownFilter)]
     list_select_related = ["customer", "account"]
@@ -42,7 +42,7 @@ class CopiedPositionAdmin(LedgerAdmin[CopiedPosition]):
         "=subscription__id",
     ]
     fields = [
-        "subscription", "account", "customer", "symbol", "target", "filled",
+        "subscription", "account", "customer", "symbol", "leader_symbol", "target", "filled",
         "average_entry_price", "leverage", "realised_pnl", "fees", "opened_at",
         "entered_quantity", "entered_value", "exited_quantity", "exited_value", "round_trip_pnl",
         "round_trip_fees", "changed_at",

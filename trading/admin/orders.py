@@ -112,7 +112,8 @@ class OrderAdmin(LedgerAdmin[Order]):
             title=gettext("Cancel this order?"),
             question=gettext(
                 "The exchange is asked to cancel it until that is proven. What it fills until then "
-                "stays and keeps its stops; the rest is not entered."
+                "stays and keeps its stops; the rest is not entered. Of an entry in slices those "
+                "that come after it are cancelled, too."
             ),
             act=lambda reason: entry_withdraw(order=order, asker=_asker(request, reason)),
             done=gettext("The order is being cancelled."),
@@ -146,7 +147,8 @@ class OrderAdmin(LedgerAdmin[Order]):
             form=form,
             explanation=gettext(
                 "The exchange cancels the order first; then another one takes its place, for what "
-                "of the new size is not filled by then. The size can only be made smaller."
+                "of the new size is not filled by then. The size can only be made smaller, and "
+                "what a higher price costs more has to be within the copy's caps."
             ),
             button=gettext("Change the order"),
             back=self.change_url(order),

@@ -52,6 +52,7 @@ class CopiedPositionOutput(RowSerializer):
             "account",
             "customer",
             "symbol",
+            "leader_symbol",
             "target",
             "filled",
             "average_entry_price",

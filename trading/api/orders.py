@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
 
+from customers.api.errors import ApiError
 from customers.api.filters import RowFilterSet, before_filter, id_filter, since_filter, word_filter
+from customers.api.idempotency import answer_once, idempotency_key
 from customers.api.views import RowSerializer, TenantReadViewSet
+from customers.fields import plain
+from customers.models import ApiKey
 from trading.models import Fill, Intent, Order
 from trading.reason_texts import reason_text
+from trading.services.changed_costs import change_terms
+from trading.services.entry_changes import (
+    Asker,
+    EntryChangeError,
+    EntryChangeRefusedError,
+    entry_amend,
+    entry_withdraw,
+)
 
 
 class ReasonOutput(serializers.Serializer):
@@ -57,6 +75,9 @@ class OrderOutput(RowSerializer):
             "price",
             "rests_until",
             "chase_price",
+            "withdrawn_by",
+            "amended_price",
+            "amended_quantity",
             "leverage",
             "margin_mode",
             "state",
@@ -89,12 +110,80 @@ class OrderFilters(RowFilterSet):
         fields: list[str] = []
 
 
+class ChangeInput(serializers.Serializer):
+    """A waiting entry's new price, and its new size with what is filled of it."""
+
+    price = serializers.DecimalField(max_digits=38, decimal_places=18)
+    quantity = serializers.DecimalField(max_digits=38, decimal_places=18)
+
+
+_ONCE = OpenApiParameter(
+    "Idempotency-Key", OpenApiTypes.STR, OpenApiParameter.HEADER, required=True
+)
+
+
 class OrderViewSet(TenantReadViewSet):
     """Orders on exchange accounts, with the reason when one did not end as wished."""
+
+    required_scopes = {"GET": ApiKey.Scope.READ, "POST": ApiKey.Scope.ORDERS_WRITE}
 
     queryset = Order.objects.none()
     serializer_class = OrderOutput
     filterset_class = OrderFilters
+
+    @extend_schema(parameters=[_ONCE], request=None, responses={202: OrderOutput}, filters=False)
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def cancel(self, request: Request, **kwargs: str) -> HttpResponse:
+        """Have a waiting entry cancelled; of a slice also those that come after it. It counts as
+        working until the exchange proves its end, and what it fills until then stays."""
+        key, order = idempotency_key(request), self.get_object()
+        return self._once(
+            key, b"cancel", order, lambda: entry_withdraw(order=order, asker=self._asker())
+        )
+
+    @extend_schema(
+        parameters=[_ONCE], request=ChangeInput, responses={202: OrderOutput}, filters=False
+    )
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def change(self, request: Request, **kwargs: str) -> HttpResponse:
+        """Have a resting entry replaced by one at another price, or of a smaller size: the
+        exchange cancels it first, the next order has the same `intent`."""
+        key, order = idempotency_key(request), self.get_object()
+        body = ChangeInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        found = body.validated_data
+        terms = change_terms(order)  # over the network: not within the answer's transaction
+        if terms is None:
+            raise _refused(EntryChangeRefusedError(EntryChangeError.MARKET_UNKNOWN))
+        return self._once(
+            key,
+            b"change %(price)s %(quantity)s"
+            % {name.encode(): str(plain(value)).encode() for name, value in found.items()},
+            order,
+            lambda: entry_amend(order=order, asker=self._asker(), terms=terms, **found),
+        )
+
+    def _once(self, key: str, what: bytes, order: Order, work: Callable[[], Order]) -> HttpResponse:
+        def answer() -> dict[str, Any]:
+            try:
+                return dict(OrderOutput(work()).data)
+            except EntryChangeRefusedError as refused:
+                raise _refused(refused) from refused
+
+        request = b"POST orders " + order.pk.encode() + b" " + what
+        return answer_once(api_key=self.api_key, key=key, request=request, status=202, work=answer)
+
+    def _asker(self) -> Asker:
+        key = self.api_key
+        by = Order.WithdrawnBy.PARTNER if key.partner_id else Order.WithdrawnBy.OPERATOR
+        return Asker(
+            None, by, self.request.META.get("REMOTE_ADDR") or None, f"API key {key.prefix}"
+        )
+
+
+def _refused(error: EntryChangeRefusedError) -> ApiError:
+    is_state = error.code in set(EntryChangeError)
+    return ApiError(409 if is_state else 422, error.code, error.message)
 
 
 class IntentOutput(RowSerializer):

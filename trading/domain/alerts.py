@@ -21,5 +21,7 @@ class AlertCode(StrEnum):
     POSITION_UNGUARDED = "position_unguarded"
     STOPS_LEFT = "stops_left"
     ANSWERS_UNREADABLE = "answers_unreadable"
+    SETTINGS_UNREADABLE = "settings_unreadable"
     COPY_LIMIT_REACHED = "copy_limit_reached"
     RISK_THRESHOLD = "risk_threshold"
+    RISK_LEVEL = "risk_level"

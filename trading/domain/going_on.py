@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from strategies.domain.settings import DEFAULTS
+from trading.domain.order_sizes import smallest_entry
 from venues.domain.types import Instrument
 
 SENT_WITHIN = timedelta(seconds=30)
@@ -51,8 +53,8 @@ class NextOrder:
 
 
 def next_order(entry: WaitingEntry, *, now: datetime, smallest: Decimal) -> NextOrder | None:
-    """What follows an entry that was cancelled; None when it is over. `smallest` is the venue's
-    smallest order: a rest below it is given up."""
+    """What follows an entry that was cancelled at `now`; None when it is over. `smallest` is the
+    venue's smallest order: a rest below it is given up."""
     amended = entry.amended_price is not None
     if entry.is_overtaken or (entry.is_withdrawn and not amended):
         return None
@@ -80,6 +82,10 @@ class Unchangeable(StrEnum):
     ABOVE_LOT = "above_lot"
     ALREADY_FILLED = "already_filled"
     BELOW_MINIMUM = "below_minimum"
+    ABOVE_LARGEST = "above_largest"
+    PRICE_BEYOND_MARKET = "price_beyond_market"
+    NOT_COPIED = "not_copied"
+    NOT_POSITIVE = "not_positive"
     NOTHING_CHANGES = "nothing_changes"
 
 
@@ -91,7 +97,8 @@ def amendment_problem(
     quantity: Decimal,
     instrument: Instrument,
 ) -> Unchangeable | None:
-    """What is wrong with a new price, and a new size of the whole entry; `at` is its price now.
+    """What is wrong with a new price (at its tick), and a new size of the whole entry; `at` is its
+    price now. What it costs is judged beside this.
 
     A size only shrinks: rules have judged what it was planned at, and nothing else.
     """
@@ -99,14 +106,16 @@ def amendment_problem(
         return Unchangeable.PRICE_NOT_POSITIVE
     if abs(price - at) > at * MOST_CHANGE:
         return Unchangeable.PRICE_FAR_OFF
+    if quantity <= 0:
+        return Unchangeable.NOT_POSITIVE
     if quantity > entry.quantity:
         return Unchangeable.NOT_LARGER
     if quantity != instrument.quantity_down(quantity):
         return Unchangeable.ABOVE_LOT
     if quantity <= entry.filled:
         return Unchangeable.ALREADY_FILLED
-    if quantity - entry.filled < instrument.min_size:
+    if quantity - entry.filled < smallest_entry(instrument, price, DEFAULTS):
         return Unchangeable.BELOW_MINIMUM
-    if (instrument.price_to_tick(price), quantity) == (at, entry.quantity):
+    if (price, quantity) == (at, entry.quantity):
         return Unchangeable.NOTHING_CHANGES
     return None

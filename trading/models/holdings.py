@@ -25,6 +25,18 @@ class CopiedPosition(TenantModel):
     )
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
     symbol = models.CharField(_("symbol"), max_length=48)
+    leader_symbol = models.CharField(
+        _("leader's symbol"),
+        max_length=48,
+        blank=True,
+        help_text=_("Whose signals it follows; empty: those of its own symbol."),
+    )
+    price_ratio = AmountField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Of its price to that in the leader's symbol, when its last entry was planned.",
+    )
     target = AmountField(_("target"), default=Decimal(0))
     filled = AmountField(_("held"), default=Decimal(0))
     average_entry_price = AmountField(_("average entry price"), null=True, blank=True)
@@ -59,6 +71,11 @@ class CopiedPosition(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.filled} {self.symbol}"
+
+    @property
+    def followed_symbol(self) -> str:
+        """The leader's."""
+        return self.leader_symbol or self.symbol
 
     @property
     def exit_margin_mode(self) -> str:

@@ -2,7 +2,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from customers.fields import AmountField
-from customers.models import Customer, ExchangeAccount, TenantModel
+from customers.models import Customer, ExchangeAccount, TenantModel, tenant_key
 from signals_app.models import Signal
 from strategies.models import Strategy, Subscription
 
@@ -86,17 +86,28 @@ class Intent(TenantModel):
 
     customer_path = "customer_id"
 
+    tenant = tenant_key(db_index=False)  # `intent_recent` begins with it
     key = models.CharField(max_length=96, unique=True)
     cause = models.CharField(_("cause"), max_length=12, choices=Cause.choices)
     cause_id = models.CharField(_("cause id"), max_length=26, blank=True)
     signal = models.ForeignKey(
-        Signal, on_delete=models.PROTECT, null=True, blank=True, related_name="intents"
+        Signal,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="intents",
+        db_index=False,  # `intent_coverage` begins with it
     )
     subscription = models.ForeignKey(
         Subscription, on_delete=models.PROTECT, null=True, blank=True, related_name="intents"
     )
     account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="intents")
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
+    customer = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,  # `intent_customer` begins with it
+    )
     leg = models.PositiveSmallIntegerField(_("leg"), default=0)
     symbol = models.CharField(_("symbol"), max_length=48)
     is_entry = models.BooleanField(_("entry"), default=True)
@@ -113,7 +124,13 @@ class Intent(TenantModel):
     reason_code = models.CharField(_("reason"), max_length=48, blank=True)
     reason_params = models.JSONField(_("reason numbers"), default=dict, blank=True)
     settings = models.ForeignKey(
-        EffectiveSettings, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        EffectiveSettings,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # nobody looks by it: snapshots are never deleted
+        db_constraint=False,
     )
     created_at = models.DateTimeField(_("created at"))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)

@@ -2,7 +2,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from customers.fields import AmountField
-from customers.models import ExchangeAccount, TenantModel
+from customers.models import ExchangeAccount, TenantModel, tenant_key
 from trading.models.intents import Intent
 
 
@@ -29,11 +29,19 @@ class Order(TenantModel):
     class WithdrawnBy(models.TextChoices):
         CLIENT = "client", _("the client")
         OPERATOR = "operator", _("an operator")
+        PARTNER = "partner", _("the partner")
+        PAUSE = "pause", _("a pause")
 
     customer_path = "account__customer_id"
 
+    tenant = tenant_key(db_index=False)  # `order_recent` begins with it
     intent = models.ForeignKey(Intent, on_delete=models.PROTECT, related_name="orders")
-    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="orders")
+    account = models.ForeignKey(
+        ExchangeAccount,
+        on_delete=models.PROTECT,
+        related_name="orders",
+        db_index=False,  # `order_working` begins with it
+    )
     signal_id = models.CharField(max_length=26, blank=True, db_index=True)
     subscription_id = models.CharField(max_length=26, blank=True)
     strategy_id = models.CharField(max_length=26, blank=True)
@@ -144,10 +152,15 @@ class Order(TenantModel):
 
 
 class OrderEvent(TenantModel):
-    """One thing that happened to an order: the only way its state changes."""
+    """One thing that happened to an order.
+
+    What nearly every order does has no row of its own: its making, sending and first acceptance
+    are times of the order's (`trading/selectors/order_events.py` puts them together).
+    """
 
     customer_path = "order__account__customer_id"
 
+    tenant = tenant_key(db_index=False, db_constraint=False)  # it is read by order
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="events")
     kind = models.CharField(_("kind"), max_length=24)
     from_state = models.CharField(_("from"), max_length=18)

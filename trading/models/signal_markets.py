@@ -15,6 +15,8 @@ class SignalMarket(TenantModel):
 
     signal = models.ForeignKey(Signal, on_delete=models.CASCADE, related_name="markets")
     venue = models.CharField(_("venue"), max_length=40)
+    symbol = models.CharField(_("symbol"), max_length=48, default="")
+    """The one that is traded: of followers who trade another than the signal's, theirs."""
     bids = models.JSONField(_("bids"), default=list)
     asks = models.JSONField(_("asks"), default=list)
     demand = AmountField(_("what all followers order"))
@@ -26,7 +28,9 @@ class SignalMarket(TenantModel):
         verbose_name = _("market of a signal")
         verbose_name_plural = _("markets of signals")
         constraints = [
-            models.UniqueConstraint(fields=["signal", "venue"], name="signal_market_once"),
+            models.UniqueConstraint(
+                fields=["signal", "venue", "symbol"], name="signal_symbol_once"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -28,6 +28,7 @@ from trading.services.entry_changes import (
     EntryChangeRefusedError,
     entry_amend,
     entry_withdraw,
+    later_slices,
     may_amend,
     may_withdraw,
 )
@@ -93,6 +94,7 @@ def order_detail(request: ClientRequest, intent_id: str) -> HttpResponse:
         "attempts": order_attempts(row),
         "may_cancel": latest is not None and may_withdraw(latest) and not latest.withdrawn_by,
         "may_change": latest is not None and may_amend(latest),
+        "later": 0 if latest is None else later_slices(latest).count(),
     }
     if request.htmx and request.htmx.target == "order-detail":
         return render(request, "portal/parts/order_detail.html", context)
@@ -116,7 +118,8 @@ def order_cancel(request: ClientRequest, intent_id: str) -> HttpResponse:
         else:
             messages.success(request, _("The order is being cancelled."))
         return redirect("portal:order", intent_id)
-    return render(request, "portal/order_cancel.html", {"row": row, "order": order})
+    context = {"row": row, "order": order, "later": later_slices(order).count()}
+    return render(request, "portal/order_cancel.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

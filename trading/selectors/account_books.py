@@ -17,7 +17,8 @@ from strategies.domain.settings import CopySettings
 from strategies.models import Subscription
 from strategies.selectors.settings import copies_in_force
 from trading.finding_texts import finding_text
-from trading.models import AccountBooks, Finding, UnattributedPosition
+from trading.models import AccountBooks, CopyStart, Finding, UnattributedPosition
+from trading.selectors.copy_starts import start_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +108,20 @@ class CopyCard:
     books: BooksView
     settings: CopySettings | None
     """In force; None when they cannot be read."""
+    start: Sequence[str] = ()
+    """What became of what the leader held when it began."""
 
 
 def copy_cards(customer: Customer, copies: Sequence[Subscription]) -> Iterable[CopyCard]:
     """What is said about ended copies is history: nothing but their findings."""
     views = customer_books(customer)
     in_force = copies_in_force(customer, copies)
+    starts = start_lines(CopyStart.objects.for_customer(customer))
     for copy in copies:
         view = views.get(copy.account_id, BooksView()).of_copy(copy)
         if copy.status == Subscription.Status.STOPPED:
             view = BooksView([row for row in view.findings if row.subscription_id])
         found = in_force.get(copy.pk)
-        yield CopyCard(copy, view, None if found is None else found.settings)
+        settings = None if found is None else found.settings
+        is_over = copy.status == Subscription.Status.STOPPED
+        yield CopyCard(copy, view, settings, () if is_over else starts.get(copy.pk, ()))

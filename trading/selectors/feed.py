@@ -10,12 +10,18 @@ from customers.models import Customer, Event, ExchangeAccount
 from customers.services.events import customer_audience
 from strategies.models import Subscription
 from trading.models import Intent, Order
-from trading.order_texts import action_text, change_text
+from trading.order_texts import action_text, change_text, followed_text
 from trading.reason_texts import reason_text
 
 FEED_SIZE = 20
 # Positions change with every fill, which has a line of its own.
-FEED_KINDS = ("order.changed", "account.health", "account.key", "subscription.changed")
+FEED_KINDS = (
+    "order.changed",
+    "account.health",
+    "account.key",
+    "subscription.changed",
+    "copy.leader_changed",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ def _line(
     detail = copies.get(payload.get("subscription", ""), "")
     if event.kind in ("account.health", "account.key"):
         detail = reason_text(payload.get("code", ""), payload.get("params"))
+    if event.kind == "copy.leader_changed":
+        detail = f"{detail}: {followed_text(payload)}"
     return FeedLine(
         at=event.created_at,
         kind=event.kind,

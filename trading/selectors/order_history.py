@@ -9,9 +9,10 @@ from decimal import Decimal
 from django.db.models import Q, QuerySet
 
 from customers.models import Customer
-from trading.models import Fill, Intent, Order, OrderEvent
+from trading.models import Fill, Intent, Order
 from trading.order_texts import CREATED, action_text, order_step_text
 from trading.reason_texts import reason_text
+from trading.selectors.order_events import events_of
 
 PAGE_SIZE = 25
 Status = Intent.Status
@@ -152,9 +153,9 @@ def order_row(*, customer: Customer, intent_id: str) -> OrderRow | None:
 def order_attempts(row: OrderRow) -> list[Attempt]:
     """Every order of a decision, with what happened to it in the order of its events."""
     ids = [order.pk for order in row.orders]
-    events = OrderEvent.objects.for_customer(row.intent.customer_id).filter(order_id__in=ids)
+    events = events_of(row.intent.tenant_id, row.orders)
     fills = Fill.objects.for_customer(row.intent.customer_id).filter(order_id__in=ids)
-    by_order_events, by_order_fills = list(events.order_by("id")), list(fills.order_by("filled_at"))
+    by_order_fills = list(fills.order_by("filled_at"))
     start = row.intent.created_at
     return [
         Attempt(
@@ -166,8 +167,7 @@ def order_attempts(row: OrderRow) -> list[Attempt]:
                     text=order_step_text(event.kind),
                     since_start=max(0.0, (event.occurred_at - start).total_seconds()),
                 )
-                for event in by_order_events
-                if event.order_id == order.pk
+                for event in events[order.pk]
             ],
             fills=[fill for fill in by_order_fills if fill.order_id == order.pk],
         )

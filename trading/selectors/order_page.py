@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from trading.models import Fill, Order, OrderEvent
+from trading.selectors.order_events import events_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,10 @@ class TimelineEntry:
 
 def order_timeline(order: Order) -> list[TimelineEntry]:
     """Events and fills together, in two queries. At the same moment the event comes first."""
-    events = OrderEvent.objects.for_tenant(order.tenant_id).filter(order=order)
+    events = events_of(order.tenant_id, [order])[order.pk]
     fills = Fill.objects.for_tenant(order.tenant_id).filter(order=order)
     entries = [
-        *(_entry(order, event.occurred_at, event=event) for event in events.order_by("id")),
+        *(_entry(order, event.occurred_at, event=event) for event in events),
         *(_entry(order, fill.filled_at, fill=fill) for fill in fills.order_by("id")),
     ]
     return sorted(entries, key=lambda entry: (entry.at, entry.event is None))

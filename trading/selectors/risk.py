@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from customers.models import Customer, ExchangeAccount, Tenant
 from strategies.models import Strategy
 from trading.domain.portfolio.totals import Part, Total, total_of
-from trading.models import AccountRisk, RiskAction
+from trading.models import AccountRisk, PlatformAction, RiskAction
 
 SHOWN_ACTIONS = 20
 FAR = Decimal("Infinity")
@@ -33,13 +33,20 @@ class RiskPicture:
     actions: list[RiskAction]
 
 
+def platform_actions() -> list[PlatformAction]:
+    """For superusers alone; the newest first."""
+    return list(PlatformAction.objects.order_by("-reached_at", "-pk")[:SHOWN_ACTIONS])
+
+
 def risk_picture(tenant: Tenant | None) -> RiskPicture:
     """Of one firm; None: of all firms, for whoever may see them all.
 
     A fixed number of queries; run it in a scope that sees the rows.
     """
     risks = AccountRisk.objects.select_related("account__customer", "tenant")
-    actions = RiskAction.objects.select_related("account__customer", "tenant")
+    actions = RiskAction.objects.select_related(
+        "account__customer", "customer", "strategy", "tenant"
+    )
     strategies = Strategy.objects.all()
     if tenant is not None:
         risks, actions, strategies = (
@@ -95,6 +102,8 @@ def part_of(row: AccountRisk) -> Part:
         distance_percent=row.distance_percent,
         daily_pnl=row.daily_pnl,
         peak=row.peak,
+        is_complete=row.is_complete,
+        is_stale=row.is_stale,
     )
 
 
@@ -103,15 +112,11 @@ def shares_of(row: AccountRisk) -> list[tuple[str, Part]]:
     return [
         (
             strategy_id,
-            Part(
-                equity=row.equity,
+            replace(
+                part_of(row),
                 gross=Decimal(share["gross"]),
                 net=Decimal(share["net"]),
                 unrealised=Decimal(share["unrealised"]),
-                maintenance=row.maintenance,
-                distance_percent=row.distance_percent,
-                daily_pnl=row.daily_pnl,
-                peak=row.peak,
             ),
         )
         for strategy_id, share in row.strategies.items()

@@ -48,6 +48,8 @@ class FollowerRow:
     status: str
     status_text: str
     reason: str
+    symbol: str
+    """The one that is traded, where it is not the signal's."""
     side: str
     quantity: Decimal | None
     filled: Decimal
@@ -166,6 +168,7 @@ def _row(
         status=intent.status,
         status_text=intent.get_status_display(),
         reason=reason_text(intent.reason_code, intent.reason_params),
+        symbol=intent.symbol if intent.symbol != signal.symbol else "",
         side=intent.side,
         quantity=intent.quantity,
         filled=filled,

@@ -6,6 +6,7 @@ in between is not in it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -16,17 +17,18 @@ from strategies.models import Strategy, Subscription
 from strategies.selectors.settings import shared_settings
 from trading.domain.planning import Plan, plan_follower
 from trading.models import CopiedPosition, SignalShard
-from trading.services.fanout.context import ShardContext, shard_context
+from trading.services.fanout.context import Market, shard_context
+from trading.services.fanout.free_balances import free_balances_of
 from trading.services.fanout.loading import (
     FollowerRow,
     PositionRow,
-    balances_of,
     books_of,
     follower_facts,
     follower_rows,
     instruction_at,
     instruction_for,
 )
+from trading.services.fanout.mapping import Route, market_for, routes, settled, taken
 from trading.services.fanout.market_facts import with_market_facts
 from trading.services.fanout.risk_facts import asking_of, risk_facts_of
 from trading.services.fanout.shards import unplannable
@@ -56,6 +58,8 @@ class PlannedFollower:
     unit: str
     leverage: Decimal | None
     legs: tuple[PlannedLeg, ...]
+    symbol: str = ""
+    """That it trades instead of the signal's."""
 
     @property
     def acts(self) -> bool:
@@ -115,58 +119,70 @@ def _planned(
         last_subscription_id=ids[-1],
         settings=shared_settings(strategy),
     )
-    context = shard_context(shard, "")
-    rows = follower_rows(shard)
-    context = with_market_facts(context, rows, stores=False)
-    positions = _positions(signal, rows)
-    books = books_of(signal.tenant_id, rows, positions, signal.symbol, now)
-    balances = balances_of(signal.tenant_id, rows)
-    risks = risk_facts_of(context, asking_of(context, rows), now)
     names = dict(
         Customer.objects.for_tenant(signal.tenant_id)
-        .filter(pk__in={row.customer_id for row in rows})
+        .filter(subscriptions__pk__in=ids)
         .values_list("pk", "name")
     )
+    context = shard_context(shard, "")
+    found: dict[str, list[PlannedFollower]] = {}
+    for route in routes(context, follower_rows(shard), stores=False):
+        for row, plan, leverage, market in _plans(route, now):
+            name = names.get(row.customer_id, "")
+            follower = _follower(route, row, name, plan, leverage, market)
+            found.setdefault(row.id, []).append(follower)
+    return [follower for pk in ids for follower in found.get(pk, ())]
+
+
+def _plans(
+    route: Route, now: datetime
+) -> Iterator[tuple[FollowerRow, Plan, Decimal | None, Market]]:
+    rows = route.rows
+    context = with_market_facts(route.context(), rows, stores=False)
+    signal = context.signal
+    positions = _positions(signal.tenant_id, rows, context.symbol)
+    books = books_of(signal.tenant_id, rows, positions, context.symbol, now)
+    balances = free_balances_of(signal.tenant_id, rows, now)
+    risks = risk_facts_of(context, asking_of(context, rows), now)
     reversals = opened_reversed(context, rows, positions)
-    found = []
     for row in rows:
-        market = context.markets[row.venue]
-        position = positions[row.id]
-        leverage = None
+        market = market_for(context, row)
+        ledger = settled(context, positions[row.id], books[row.id])
+        if ledger is None:
+            yield row, taken(context, positions[row.id]), None, market
+            continue
+        position, book = ledger
         if market.instrument is None:
-            plan = unplannable(context, row, position, market)
-        else:
-            balance = balances.get(row.account_id, {})
-            facts = follower_facts(
-                context,
-                row,
-                position,
-                books[row.id],
-                market,
-                balance,
-                now,
-                risks.copy(row),
-                risks.account(row),
-            )
-            if row.id in reversals:
-                facts = replace(facts, is_reversed=reversals[row.id])
-            instruction = instruction_for(context, market)
-            if signal.leverage is None:
-                instruction = instruction_at(instruction, facts.terms.leverage)
-            plan = plan_follower(instruction, facts)
-            leverage = facts.terms.leverage
-        found.append(_follower(context, row, names.get(row.customer_id, ""), plan, leverage))
-    return found
+            yield row, unplannable(context, row, position, market), None, market
+            continue
+        facts = follower_facts(
+            context,
+            row,
+            position,
+            book,
+            market,
+            balances.get(row.account_id, {}),
+            now,
+            risks.copy(row),
+            risks.account(row),
+        )
+        if row.id in reversals:
+            facts = replace(facts, is_reversed=reversals[row.id])
+        instruction = instruction_for(context, market)
+        if signal.leverage is None:
+            instruction = instruction_at(instruction, facts.terms.leverage)
+        yield row, plan_follower(instruction, facts), facts.terms.leverage, market
 
 
 def _follower(
-    context: ShardContext,
+    route: Route,
     row: FollowerRow,
     customer: str,
     plan: Plan,
     leverage: Decimal | None,
+    market: Market,
 ) -> PlannedFollower:
-    instrument = context.markets[row.venue].instrument
+    instrument = market.instrument
     unit = "" if instrument is None else instrument.base if instrument.kind == "spot" else ""
     legs = tuple(
         PlannedLeg(
@@ -182,22 +198,23 @@ def _follower(
     return PlannedFollower(
         subscription_id=row.id,
         customer=customer,
-        strategy=context.strategy.name,
+        strategy=route.shared.strategy.name,
         venue=row.venue,
         unit=unit,
         leverage=leverage if enters else None,
         legs=legs,
+        symbol=route.symbol if route.symbol != route.shared.signal.symbol else "",
     )
 
 
-def _positions(signal: Signal, rows: list[FollowerRow]) -> dict[str, PositionRow]:
+def _positions(tenant_id: str, rows: list[FollowerRow], symbol: str) -> dict[str, PositionRow]:
     """As `locked_positions`, of what is there; a follower without a sub-ledger holds nothing."""
-    stored = CopiedPosition.objects.for_tenant(signal.tenant_id).filter(
-        account_id__in={row.account_id for row in rows}, symbol=signal.symbol
+    stored = CopiedPosition.objects.for_tenant(tenant_id).filter(
+        account_id__in={row.account_id for row in rows}, symbol=symbol
     )
     columns = (
         "pk", "subscription_id", "account_id", "target", "filled", "leverage", "version",
-        "margin_mode", "average_entry_price",
+        "margin_mode", "average_entry_price", "leader_symbol",
     )  # fmt: skip
     positions = {values[1]: PositionRow._make(values) for values in stored.values_list(*columns)}
     for row in rows:

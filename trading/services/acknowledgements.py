@@ -1,7 +1,8 @@
 """The common case of an answer, written in bulk: SENDING orders that the venue accepted.
 
 Everything else goes through order_updates; this is its ACCEPT step without its generality, for
-an acceptance moves no target, no holding and no intent.
+an acceptance moves no target, no holding and no intent. It is no event either: the row has its time
+(`trading/selectors/order_events.py`).
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from collections.abc import Mapping
 from django.db import transaction
 from django.utils import timezone
 
-from customers.bulk_rows import rows_insert, rows_update
+from customers.bulk_rows import rows_update
 from trading.domain.order_states import OrderState, OrderTrigger, advance
-from trading.models import Order, OrderEvent
+from trading.models import Order
 
 
 def acknowledgements_apply(*, tenant_id: str, venue_order_ids: Mapping[str, str]) -> set[str]:
@@ -37,15 +38,4 @@ def acknowledgements_apply(*, tenant_id: str, venue_order_ids: Mapping[str, str]
         if written != len(venue_order_ids):
             transaction.set_rollback(True)
             return set()
-        rows_insert(
-            OrderEvent,
-            [{"order_id": pk} for pk in venue_order_ids],
-            same={
-                "tenant_id": tenant_id,
-                "kind": OrderTrigger.ACCEPT,
-                "from_state": OrderState.SENDING,
-                "to_state": accepted,
-                "occurred_at": now,
-            },
-        )
     return set(venue_order_ids)

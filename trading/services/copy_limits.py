@@ -13,21 +13,21 @@ from django.db.models import Q
 from django.utils import timezone
 
 from customers.tenancy import system_scope, tenant_scope
-from strategies.domain.settings import CopySettings, effective_settings, merged
-from strategies.domain.settings.reading import SettingValueError
 from strategies.models import CustomerSettings, PlatformSettings, Subscription, TenantSettings
-from strategies.selectors.settings import (
-    own_layers,
-    settings_content,
-    shared_merged,
-    shared_settings,
-)
 from strategies.services.subscriptions import subscription_end
 from trading.domain.alerts import AlertCode
 from trading.domain.copy_limits import CopyResult, EquitySince, Limit, Reached, limit_reached
 from trading.models import CopiedPosition, EquityDay, FundingShare, Position
 from trading.services.alerts import alert_note
 from trading.services.instruments import instrument_of_order
+from trading.services.limit_settings import (
+    LIMITS,
+    LossLimits,
+    Owner,
+    Trouble,
+    loss_limits,
+    troubles_tell,
+)
 from trading.services.portfolio.valuing import accounts_ask, accounts_valued
 from trading.services.prices import current_prices
 from venues.domain.types import Instrument, InstrumentKind
@@ -37,7 +37,6 @@ logger = logging.getLogger(__name__)
 ZERO = Decimal(0)
 MARK_LIFETIME = timedelta(seconds=2)
 """An older mark price gives way to the last price: within ten seconds a crash goes far."""
-_LIMITS = ("copy_loss_limit", "copy_equity_fall_percent")
 _END_CODES = {
     Limit.LOSS: Subscription.EndCode.LOSS_LIMIT,
     Limit.EQUITY_FALL: Subscription.EndCode.EQUITY_FALL,
@@ -66,7 +65,7 @@ def limited_copies() -> dict[str, list[str]]:
 
 
 def _states(column: str) -> Q:
-    return Q(**{f"{column}__values__has_any_keys": list(_LIMITS)})
+    return Q(**{f"{column}__values__has_any_keys": list(LIMITS)})
 
 
 def bases_note() -> None:
@@ -93,10 +92,16 @@ def bases_note() -> None:
 def copies_watch() -> int:
     """End the copies whose limit is reached; returns how many. Prices may be asked for."""
     bases_note()
-    return sum(_watch_tenant(tenant_id, ids) for tenant_id, ids in limited_copies().items())
+    ended, troubles = 0, {}
+    for tenant_id, ids in limited_copies().items():
+        of_tenant, troubles[tenant_id] = _watch_tenant(tenant_id, ids)
+        ended += of_tenant
+    troubles_tell(troubles)
+    return ended
 
 
-def _watch_tenant(tenant_id: str, ids: Sequence[str]) -> int:
+def _watch_tenant(tenant_id: str, ids: Sequence[str]) -> tuple[int, Mapping[Owner, Trouble]]:
+    """How many ended, and whose settings could not be read."""
     ended = 0
     with tenant_scope(tenant_id):
         copies = list(
@@ -104,7 +109,8 @@ def _watch_tenant(tenant_id: str, ids: Sequence[str]) -> int:
             .filter(pk__in=ids)
             .select_related("strategy__source", "account", "customer")
         )
-        limits = _limits(tenant_id, copies)
+        limits_found = loss_limits(tenant_id, copies)
+        limits = limits_found.of_copies
         copies = [copy for copy in copies if copy.pk in limits]
         results = _results(tenant_id, copies)
         equities = _equities(tenant_id, copies, limits)
@@ -120,35 +126,7 @@ def _watch_tenant(tenant_id: str, ids: Sequence[str]) -> int:
             if reached is not None:
                 _end(copy, reached)
                 ended += 1
-    return ended
-
-
-def _limits(tenant_id: str, copies: Sequence[Subscription]) -> dict[str, CopySettings]:
-    """The settings of those that have a limit. What cannot be read is no limit, and is logged."""
-    rows = CustomerSettings.objects.for_tenant(tenant_id).filter(
-        customer_id__in={copy.customer_id for copy in copies}
-    )
-    of_customer = dict(rows.values_list("customer_id", "settings"))
-    shared = {}
-    found = {}
-    for copy in copies:
-        try:
-            if copy.strategy_id not in shared:
-                shared[copy.strategy_id] = shared_merged(shared_settings(copy.strategy), "")
-            layers = own_layers(
-                of_customer.get(copy.customer_id),
-                copy.account.max_leverage,
-                settings_content(copy),
-            )
-            settings = effective_settings(
-                merged(layers, "", onto=shared[copy.strategy_id])
-            ).settings
-        except SettingValueError as error:
-            logger.error("the limits of copy %s cannot be read: %s", copy.pk, error)
-            continue
-        if any(getattr(settings, name) is not None for name in _LIMITS):
-            found[copy.pk] = settings
-    return found
+    return ended, limits_found.troubles
 
 
 def _results(tenant_id: str, copies: Sequence[Subscription]) -> dict[str, tuple[CopyResult, str]]:
@@ -231,7 +209,7 @@ def _funding(tenant_id: str, copies: Sequence[Subscription]) -> Mapping[tuple[st
 
 
 def _equities(
-    tenant_id: str, copies: Sequence[Subscription], limits: Mapping[str, CopySettings]
+    tenant_id: str, copies: Sequence[Subscription], limits: Mapping[str, LossLimits]
 ) -> dict[str, EquitySince]:
     """Of those that have this limit; at the prices of now, not at those of the last reading."""
     asked = [

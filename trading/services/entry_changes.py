@@ -18,14 +18,17 @@ from django.utils import timezone
 from customers.failpoints import failpoint
 from customers.models import User
 from customers.services.audit import audit_record
+from customers.tenancy import TenantQuerySet
 from customers.wakeup import wake_on_commit
 from trading.domain.going_on import Unchangeable, amendment_problem
 from trading.domain.order_states import OrderState
+from trading.domain.planning import at_tick
+from trading.domain.reasons import Reason
 from trading.models import Order, OrderEvent
 from trading.order_texts import AMENDED, WITHDRAWN, entry_change_refusal
-from trading.services.instruments import instrument_of_order
+from trading.reason_texts import reason_text
+from trading.services.changed_costs import ChangeTerms, change_terms, copy_lock, cost_denial
 from trading.services.waiting import waiting_entry
-from venues.domain.types import Instrument
 
 _ON_THE_BOOK = (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
 _WAITING = (*_ON_THE_BOOK, OrderState.READY, OrderState.UNKNOWN)
@@ -43,13 +46,16 @@ class EntryChangeError(StrEnum):
 class EntryChangeRefusedError(Exception):
     """The code says why, the message in the reader's language."""
 
-    def __init__(self, code: EntryChangeError | Unchangeable) -> None:
-        super().__init__(code.value)
-        self.code = code
+    def __init__(self, why: EntryChangeError | Unchangeable | Reason) -> None:
+        self.code = why.code.value if isinstance(why, Reason) else why.value
+        super().__init__(self.code)
+        self._why = why
 
     @property
     def message(self) -> str:
-        return entry_change_refusal(self.code)
+        if isinstance(self._why, Reason):
+            return reason_text(self._why.code, self._why.params)
+        return entry_change_refusal(self._why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ def may_amend(order: Order) -> bool:
 def entry_withdraw(*, order: Order, asker: Asker) -> Order:
     """Have a waiting entry cancelled; a change that was asked for before is forgotten.
 
+    Of a slice also those that come after it: nobody who stops an entry wants its rest later.
     Audited. Asking again changes nothing. Raises EntryChangeRefusedError.
     """
     locked = _locked(order)
@@ -84,39 +91,74 @@ def entry_withdraw(*, order: Order, asker: Asker) -> Order:
         raise EntryChangeRefusedError(EntryChangeError.NOT_WAITING)
     if locked.withdrawn_by and locked.amended_price is None:
         return locked
-    locked.amended_price = locked.amended_quantity = None
-    _ask(locked, asker, WITHDRAWN, {})
+    for each in (locked, *later_slices(locked).order_by("pk").select_for_update()):
+        each.amended_price = each.amended_quantity = None
+        _ask(each, asker, WITHDRAWN, {})
     return locked
 
 
-def entry_amend(*, order: Order, price: Decimal, quantity: Decimal, asker: Asker) -> Order:
+def later_slices(order: Order) -> TenantQuerySet:
+    """Of the same entry, still to come and wanted. None where an entry is not sliced."""
+    rows = Order.objects.for_tenant(order.tenant_id).filter(
+        signal_id=order.signal_id,
+        subscription_id=order.subscription_id,
+        symbol=order.symbol,
+        side=order.side,
+        is_entry=True,
+        state=OrderState.READY,
+        withdrawn_by="",
+        cancel_requested_at=None,
+        send_at__isnull=False,
+    )
+    if not order.signal_id or not order.is_entry:
+        return rows.none()
+    return rows if order.send_at is None else rows.filter(send_at__gt=order.send_at)
+
+
+def entry_amend(
+    *,
+    order: Order,
+    price: Decimal,
+    quantity: Decimal,
+    asker: Asker,
+    terms: ChangeTerms | None = None,
+) -> Order:
     """Have a resting entry replaced by one at this price; `quantity` is the whole entry's new size,
-    with what is filled of it, and never larger. Audited. Raises EntryChangeRefusedError."""
-    instrument = instrument_of_order(order.account.venue, order.symbol)
-    if instrument is None:
+    with what is filled of it, and never larger. What it costs more is judged by the caps.
+
+    `terms`: for whoever is in a transaction already. Audited. Raises EntryChangeRefusedError.
+    """
+    terms = terms or change_terms(order)
+    if terms is None:
         raise EntryChangeRefusedError(EntryChangeError.MARKET_UNKNOWN)
-    return _amend(order, price, quantity, instrument, asker)
+    return _amend(order, price, quantity, terms, asker)
 
 
 @transaction.atomic
 def _amend(
-    order: Order, price: Decimal, quantity: Decimal, instrument: Instrument, asker: Asker
+    order: Order, price: Decimal, quantity: Decimal, terms: ChangeTerms, asker: Asker
 ) -> Order:
+    copy_lock(order, terms)
     locked = _locked(order)
+    instrument = terms.instrument
     if locked.withdrawn_by:
         raise EntryChangeRefusedError(EntryChangeError.CHANGING)
     if not may_amend(locked) or locked.price is None:
         raise EntryChangeRefusedError(EntryChangeError.NOT_ON_THE_BOOK)
-    problem = amendment_problem(
+    # On the own side, as every price: a purchase never at more than was asked for.
+    direction = 1 if locked.side == "buy" else -1
+    new_price = at_tick(price, direction, instrument) if price > 0 else price
+    problem: Unchangeable | Reason | None = amendment_problem(
         waiting_entry(locked),
         at=locked.price,
-        price=price,
+        price=new_price,
         quantity=quantity,
         instrument=instrument,
     )
+    problem = problem or cost_denial(locked, terms, price=new_price, quantity=quantity)
     if problem is not None:
         raise EntryChangeRefusedError(problem)
-    locked.amended_price = instrument.price_to_tick(price)
+    locked.amended_price = new_price
     locked.amended_quantity = quantity
     numbers = {
         "price": format(locked.amended_price, "f"),

@@ -13,23 +13,28 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from customers.models import ExchangeAccount
+from customers.models import Customer, ExchangeAccount
 from customers.selectors.streams import live_streams
 from customers.tenancy import system_scope, tenant_scope
 from signals_app.models import Signal
-from strategies.models import Subscription
-from trading.domain.order_states import OrderState, OrderTrigger
+from strategies.models import Strategy, Subscription
+from trading.domain.order_states import LIVE_STATES, OrderState, OrderTrigger
 from trading.domain.reasons import Reason, ReasonCode
 from trading.models import (
     AccountBooks,
+    CopyStart,
+    FollowedChange,
     Intent,
     Order,
     Position,
     PositionStops,
     SignalShard,
     StopOrder,
+    TradingControl,
 )
+from trading.services.cancelling import entries_stop
 from trading.services.fanout.signals import SETTLE_PATIENCE
+from trading.services.leader_changes.deciding import CHANGES
 from trading.services.order_updates import OrderUpdate, order_updates_apply
 from trading.services.streams.kind import ACCOUNT_KIND
 from trading.services.submission.claiming import may_go_now
@@ -43,6 +48,8 @@ ASK_AGAIN = timedelta(seconds=4)
 SENDING_PATIENCE = timedelta(seconds=6)
 """The venue has answered or refuses by now (the deadline of sending and its margin): the sender is
 dead, or waits for an answer that it may still bring; it is looked up either way."""
+FANOUT_PATIENCE = timedelta(seconds=20)
+"""So long planning one signal may keep look-ups back."""
 BATCH = 500
 READ_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (50, 120, 240, 300))
 """Between two readings of an account, by how often it failed in a row. A sweep every ten seconds
@@ -52,6 +59,7 @@ QUIET_PAUSE = timedelta(seconds=180)
 ORDERS_PAUSE = timedelta(seconds=9)
 """Between two looks at the open orders of an account that has something open."""
 
+_LIVE = [str(state) for state in LIVE_STATES]
 _AT_VENUE = [str(state) for state in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)]
 
 Due = dict[str, list[str]]
@@ -83,6 +91,13 @@ def copies_ending() -> Due:
     with system_scope("sweep: copies that end"):
         rows = Subscription.objects.filter(status=Subscription.Status.ENDING)
         return _by_tenant(rows.order_by("changed_at").values_list("tenant_id", "pk")[:BATCH])
+
+
+def copies_starting() -> Due:
+    """Copies that enter what their leader held already when they began."""
+    with system_scope("sweep: copies that start"):
+        rows = CopyStart.objects.filter(status=CopyStart.Status.DUE)
+        return _by_tenant(rows.order_by("created_at").values_list("tenant_id", "subscription_id"))
 
 
 def signals_to_settle() -> Due:
@@ -146,6 +161,50 @@ def orders_ready() -> Due:
         return _by_tenant(rows.order_by("is_entry", "pk").values_list("tenant_id", "pk")[:BATCH])
 
 
+def entries_stop_where_stopped() -> int:
+    """Waiting entries of whoever may not enter any more are to be cancelled: a kill switch is set,
+    or the account, customer or strategy is not active, however that came about. How many."""
+    with system_scope("sweep: entries that wait although entries are stopped"):
+        stopped = _by_switches() | ~Q(account__status=ExchangeAccount.Status.ACTIVE)
+        customers = Customer.objects.exclude(status=Customer.Status.ACTIVE)
+        strategies = Strategy.objects.exclude(status=Strategy.Status.ACTIVE)
+        stopped |= Q(customer_id__in=customers.values("pk"))
+        stopped |= Q(strategy_id__in=strategies.values("pk"))
+        waiting = Order.objects.filter(
+            Q(withdrawn_by="") | Q(amended_price__isnull=False),
+            stopped,
+            is_entry=True,
+            state__in=_LIVE,
+            cancel_requested_at=None,
+        )
+        due = _by_tenant(waiting.order_by("pk").values_list("tenant_id", "pk")[:BATCH])
+    now = timezone.now()
+    marked = 0
+    for tenant_id, ids in due.items():
+        with tenant_scope(tenant_id):
+            marked += entries_stop(tenant_id=tenant_id, entries=Q(pk__in=ids), now=now)
+    return marked
+
+
+def _by_switches() -> Q:
+    """Entries that a kill switch stops. Nothing where none is set."""
+    columns = {
+        TradingControl.Level.TENANT: "tenant_id",
+        TradingControl.Level.STRATEGY: "strategy_id",
+        TradingControl.Level.CUSTOMER: "customer_id",
+    }
+    subjects: dict[str, list[str]] = defaultdict(list)
+    switches = TradingControl.objects.exclude(mode=TradingControl.Mode.ACTIVE)
+    for level, subject_id in switches.values_list("level", "subject_id"):
+        if level == TradingControl.Level.PLATFORM:
+            return Q(pk__isnull=False)
+        subjects[columns[TradingControl.Level(level)]].append(subject_id)
+    stopped = Q(pk__in=[])
+    for column, ids in subjects.items():
+        stopped |= Q(**{f"{column}__in": ids})
+    return stopped
+
+
 def orders_lose_abandoned() -> int:
     """SENDING rows whose sender died become UNKNOWN; their outcome is looked up from now on."""
     now = timezone.now()
@@ -171,8 +230,19 @@ def orders_lose_abandoned() -> int:
 
 
 def orders_to_check() -> Due:
+    """The first look at what the venue accepted waits while more of the same signal is planned: it
+    would take the time of those that are still to be sent."""
+    now = timezone.now()
     with system_scope("sweep: orders to look up"):
-        rows = Order.objects.filter(check_at__lte=timezone.now())
+        planned_now = SignalShard.objects.filter(created_at__gt=now - FANOUT_PATIENCE)
+        planned_now = planned_now.exclude(status=SignalShard.Status.PLANNED)
+        signal_ids = list(planned_now.values_list("signal_id", flat=True).distinct()[:BATCH])
+        rows = Order.objects.filter(check_at__lte=now).exclude(
+            signal_id__in=signal_ids,
+            state=OrderState.ACCEPTED,
+            is_entry=True,
+            wants_stops=False,  # nothing is to be guarded as soon as it fills
+        )
         return _by_tenant(rows.order_by("check_at").values_list("tenant_id", "pk")[:BATCH])
 
 
@@ -246,6 +316,27 @@ def stops_due() -> Due:
 def stops_to_check() -> Due:
     with system_scope("sweep: stop orders to look up"):
         rows = StopOrder.objects.filter(check_at__lte=timezone.now())
+        return _by_tenant(rows.order_by("check_at").values_list("tenant_id", "pk")[:BATCH])
+
+
+def leader_changes_to_decide() -> Due:
+    """Changes of leverage, margin and money that copies have not been decided for."""
+    now = timezone.now()
+    with system_scope("sweep: leaders' changes"):
+        rows = Signal.objects.filter(
+            status=Signal.Status.DONE,
+            received_at__gt=now - FOLLOWED_FOR,
+            received_at__lt=now - GRACE,
+            action__in=CHANGES,
+            claimed_until=None,
+        )
+        return _by_tenant(rows.order_by("pk").values_list("tenant_id", "pk")[:BATCH])
+
+
+def leader_changes_due() -> Due:
+    """What copies are to do about them, a moment after its wake-up."""
+    with system_scope("sweep: what follows leaders' changes"):
+        rows = FollowedChange.objects.filter(check_at__lt=timezone.now() - STOPS_GRACE)
         return _by_tenant(rows.order_by("check_at").values_list("tenant_id", "pk")[:BATCH])
 
 

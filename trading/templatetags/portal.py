@@ -20,7 +20,7 @@ from customers.models import ExchangeAccount
 from customers.templatetags.figures import icon, money, quantity
 from strategies.domain.settings import CopySettings
 from strategies.domain.sizing import SizingMode
-from strategies.end_texts import end_text
+from strategies.end_texts import end_text, pause_text
 from strategies.models import Subscription
 from trading.models import Intent, Order
 
@@ -103,6 +103,12 @@ def copy_badge(copy: Subscription) -> SafeString:
 def copy_end_text(copy: Subscription) -> str:
     """Why it ends or has ended."""
     return end_text(copy.end_code, copy.end_params)
+
+
+@register.filter("pause_text")
+def copy_pause_text(copy: Subscription) -> str:
+    """Why it is paused, if nobody did it; a resumed one says nothing any more."""
+    return pause_text(copy.pause_code, copy.pause_params)
 
 
 _SECTIONS = {

@@ -27,6 +27,7 @@ from signals_app.domain.leaders.book import LeaderBook, Slot, positions_of
 from signals_app.domain.leaders.catching_up import Guard, added_price, judged
 from signals_app.domain.leaders.key_rules import LeaderProblem
 from signals_app.domain.leaders.moves import move_between
+from signals_app.domain.symbols import is_inverse
 from signals_app.models import (
     Leader,
     LeaderCredential,
@@ -366,7 +367,7 @@ def _averages(leader: Leader) -> dict[Slot, Decimal]:
     return {
         (symbol, side): average
         for symbol, side, average in rows.values_list("symbol", "position_side", "average_price")
-        if symbol.split("/")[0] != symbol.partition(":")[2].split("-")[0]
+        if not is_inverse(symbol)
     }
 
 

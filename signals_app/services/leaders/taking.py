@@ -18,6 +18,7 @@ from customers.failpoints import failpoint
 from customers.services.events import EventDraft, events_record, staff_audience
 from signals_app.domain.canonical import Action, CanonicalSignal, MarginMode
 from signals_app.domain.leaders.account_changes import AccountChange, margin_mode_of
+from signals_app.domain.leaders.average_prices import average_after
 from signals_app.domain.leaders.book import (
     LeaderBook,
     Slot,
@@ -128,7 +129,7 @@ def fills_into(
         signals += made
         last = made[-1] if made else None
         told |= {(symbol, fill.trade_id): (outcome, last) for fill in mine}
-    _store_positions(leader, book, after, terms, now)
+    _store_positions(leader, book, after, fresh, terms, now)
     _store_trades(leader, fresh, told, now)
     cursor = max(leader.cursor_ms, *(fill.filled_at_ms for fill in fresh))
     Leader.objects.for_tenant(leader.tenant_id).filter(pk=leader.pk).update(cursor_ms=cursor)
@@ -330,16 +331,26 @@ def _store_positions(
     leader: Leader,
     before: LeaderBook,
     after: LeaderBook,
+    fills: Sequence[FillSnapshot],
     terms: Mapping[str, Terms],
     now: datetime,
 ) -> None:
     rows = LeaderPosition.objects.for_tenant(leader.tenant_id).filter(leader=leader)
+    averages = {
+        (symbol, side): average
+        for symbol, side, average in rows.values_list("symbol", "position_side", "average_price")
+    }
+    by_slot: dict[Slot, list[FillSnapshot]] = defaultdict(list)
+    for fill in fills:
+        by_slot[fill.symbol, fill.position_side].append(fill)
     for slot, quantity in after.positions.items():
         if before.positions.get(slot) == quantity:
             continue
         symbol, side = slot
         # The margin was that of the quantity before.
         values: dict[str, object] = {"quantity": quantity, "margin": None, "changed_at": now}
+        held = before.positions.get(slot, ZERO)
+        values["average_price"] = average_after(held, averages.get(slot), by_slot[slot])
         known = terms.get(symbol)
         if known is not None and known.leverage is not None:
             values["leverage"] = known.leverage

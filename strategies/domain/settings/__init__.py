@@ -30,6 +30,7 @@ from strategies.domain.settings.fields import (
     SettingSpec,
     StopsMode,
     TradeDirection,
+    TransferOut,
 )
 from strategies.domain.settings.merging import (
     Effective,
@@ -77,6 +78,7 @@ __all__ = [
     "SettingSpec",
     "StopsMode",
     "TradeDirection",
+    "TransferOut",
     "contradictions",
     "differences",
     "effective_settings",

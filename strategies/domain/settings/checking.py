@@ -28,6 +28,10 @@ class SettingProblemCode(StrEnum):
     NOT_A_SYMBOL = "not_a_symbol"
     NOT_A_WINDOW = "not_a_window"
     BAD_TARGETS = "bad_targets"
+    MAPPED_TWICE = "mapped_twice"
+    """The symbol stands twice on one side of the map."""
+    NOT_LISTED = "not_listed"
+    """By the copy's venue."""
     TOO_LOW = "too_low"
     NOT_ABOVE = "not_above"
     TOO_HIGH = "too_high"
@@ -186,6 +190,7 @@ _ONLY_WITH: Mapping[str, tuple[str, frozenset[StrEnum]]] = {
     "stop_loss_percent": ("stops_mode", frozenset({StopsMode.OWN})),
     "trailing_percent": ("stops_mode", frozenset({StopsMode.OWN, StopsMode.AS_LEADER})),
     "break_even_after_target": ("stops_mode", frozenset({StopsMode.OWN, StopsMode.AS_LEADER})),
+    "on_leverage_change": ("leverage_mode", frozenset({LeverageMode.AS_LEADER})),
     "on_stops_change": ("stops_mode", frozenset({StopsMode.AS_LEADER})),
     "limit_follow_percent": ("execution", frozenset({Execution.LIMIT_FOLLOW})),
     "limit_timeout_seconds": (

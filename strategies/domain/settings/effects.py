@@ -15,6 +15,8 @@ class Effect(StrEnum):
     """Open positions stay as they are."""
     EXITS_FOLLOWED = "exits_followed"
     """They stay, nothing is added, the leader's exits are followed."""
+    WAITING_LEAVE = "waiting_leave"
+    """They stay and exits are followed; entries that wait are cancelled."""
     WATCHED_AT_ONCE = "watched_at_once"
     """The new limit counts for what is open, which may be closed by it at once."""
     STOPS_STAY = "stops_stay"
@@ -23,6 +25,10 @@ class Effect(StrEnum):
     """Entries that rest on the book go on as they were placed."""
     AT_THE_STOP = "at_the_stop"
     """It counts when the copy is stopped."""
+    AT_THE_START = "at_the_start"
+    """It counts for copies that start from then on."""
+    LEADERS_NEXT_CHANGE = "leaders_next_change"
+    """It counts for what the leader changes from then on, and for positions that are open."""
     LEVERAGE_SHARED = "leverage_shared"
     """The next entry changes the leverage of the whole position. Not so its margin mode: that
     stays as long as it is open."""
@@ -31,11 +37,11 @@ class Effect(StrEnum):
 _EFFECTS: Mapping[str, Effect] = {
     **dict.fromkeys(
         (
-            "close_only", "monitor_only", "allowed_symbols", "denied_symbols", "direction",
-            "symbol_map",
+            "allowed_symbols", "denied_symbols", "direction", "symbol_map",
         ),
         Effect.EXITS_FOLLOWED,
     ),
+    **dict.fromkeys(("close_only", "monitor_only"), Effect.WAITING_LEAVE),
     **dict.fromkeys(("copy_loss_limit", "copy_equity_fall_percent"), Effect.WATCHED_AT_ONCE),
     **dict.fromkeys(
         (
@@ -45,6 +51,10 @@ _EFFECTS: Mapping[str, Effect] = {
         Effect.STOPS_STAY,
     ),
     "on_stop": Effect.AT_THE_STOP,
+    "existing_positions": Effect.AT_THE_START,
+    **dict.fromkeys(
+        ("on_margin_topup", "on_leverage_change", "on_transfer_out"), Effect.LEADERS_NEXT_CHANGE
+    ),
     **dict.fromkeys(
         (
             "execution", "limit_follow_percent", "limit_timeout_seconds", "slice_count",
@@ -72,11 +82,17 @@ def differences(before: CopySettings, after: CopySettings) -> list[Difference]:
     return [Difference(name, old, new) for name, old, new in found if old != new]
 
 
+def _effect(change: Difference) -> Effect:
+    found = _EFFECTS.get(change.name, Effect.ENTRIES_ONLY)
+    # Switched off, they let entries go on and touch nothing else.
+    return Effect.ENTRIES_ONLY if found is Effect.WAITING_LEAVE and not change.after else found
+
+
 def effects(changed: list[Difference]) -> dict[Effect, list[str]]:
     """Each with the settings whose change has it, in a fixed order."""
     found: dict[Effect, list[str]] = {}
     for effect in Effect:
-        names = [c.name for c in changed if _EFFECTS.get(c.name, Effect.ENTRIES_ONLY) is effect]
+        names = [each.name for each in changed if _effect(each) is effect]
         if names:
             found[effect] = names
     return found

@@ -116,6 +116,15 @@ class LeaderEvent(StrEnum):
     FOLLOW = "follow"
 
 
+class TransferOut(StrEnum):
+    """What money that the leader takes out does."""
+
+    IGNORE = "ignore"
+    ALERT = "alert"
+    PAUSE = "pause"
+    """The client is told, and the copy opens nothing until it is resumed."""
+
+
 @dataclass(frozen=True, slots=True)
 class SettingSpec:
     """`low` and `high` are allowed themselves, unless `above_low`; None has no limit.
@@ -218,7 +227,8 @@ class CopySettings:
         Kind.SYMBOLS, frozenset(), Merge.UNION, per_symbol=False
     )
     symbol_map: Mapping[str, str] | None = _setting(Kind.SYMBOL_MAP, None, per_symbol=False)
-    """The leader's symbol to the one that is traded instead."""
+    """The leader's symbol to the one that is traded instead, one step. The nearest level's map
+    counts as a whole; a symbol that maps to itself is copied as it is."""
     direction: TradeDirection = _choice(TradeDirection.AS_LEADER)
     close_only: bool = _flag()
     monitor_only: bool = _flag()
@@ -282,15 +292,10 @@ class CopySettings:
     on_margin_topup: LeaderEvent = _choice(LeaderEvent.ALERT)
     on_leverage_change: LeaderEvent = _choice(LeaderEvent.ALERT)
     on_stops_change: LeaderEvent = _choice(LeaderEvent.FOLLOW)
-    on_transfer_out: LeaderEvent = _choice(LeaderEvent.ALERT, per_symbol=False)
+    on_transfer_out: TransferOut = _choice(TransferOut.ALERT, per_symbol=False)
 
 
-NOT_OFFERED = frozenset(
-    {
-        "symbol_map",
-        *("existing_positions", "on_margin_topup", "on_leverage_change", "on_transfer_out"),
-    }
-)
+NOT_OFFERED = frozenset({"on_margin_topup"})
 """Declared, but nothing goes by them yet: no form shows them, no level may state them."""
 
 

@@ -4,7 +4,7 @@ of the setting, a code and the numbers."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -184,9 +184,23 @@ def _symbols(spec: SettingSpec, raw: Any) -> frozenset[str]:
 
 
 def _symbol_map(spec: SettingSpec, raw: Any) -> dict[str, str]:
+    """Each traded symbol for one of the leader's: two would share a position. A list of pairs is
+    what a form was sent when the leader's symbol stood on two lines."""
+    if isinstance(raw, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in raw):
+        _check_once([_symbol(here) for here, _there in raw])
     if not isinstance(raw, dict) or len(raw) > MAX_SYMBOLS:
         raise SettingValueError(SettingProblemCode.NOT_A_LIST)
-    return {_symbol(here): _symbol(there) for here, there in raw.items()}
+    found = {_symbol(here): _symbol(there) for here, there in raw.items()}
+    _check_once(found.values())
+    return found
+
+
+def _check_once(symbols: Iterable[str]) -> None:
+    known: set[str] = set()
+    for symbol in symbols:
+        if symbol in known:
+            raise SettingValueError(SettingProblemCode.MAPPED_TWICE, {"symbol": symbol})
+        known.add(symbol)
 
 
 def _targets(spec: SettingSpec, raw: Any) -> tuple[tuple[Decimal, Decimal], ...]:

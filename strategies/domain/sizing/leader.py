@@ -9,6 +9,8 @@ from strategies.domain.sizing.modes import MissingFact, SizeBasis, SizingError
 from venues.domain.types import Instrument, InstrumentKind
 
 _OF_THE_COIN = (SizeBasis.BASE, SizeBasis.CONTRACTS)
+_DOLLARS = frozenset({"USD", "USDT", "USDC"})
+"""Worth the same here, as everywhere where amounts are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class LeaderSize:
 
     `instrument` is the leader's own (its contract size counts), `price` the leader's price.
     `equity` in quote currency; `leverage` at least 1. `stop_loss` a price of the leader's market,
-    `direction` +1 when it is long, −1 short, 0 when the signal does not say.
+    `direction` +1 when it is long, −1 short, 0 when the signal does not say. `market_price`: of the
+    leader's market now, where the follower's is another one: stops are as far from that.
     """
 
     size: Decimal | None
@@ -28,6 +31,7 @@ class LeaderSize:
     equity: Decimal | None
     stop_loss: Decimal | None = None
     direction: int = 0
+    market_price: Decimal | None = None
 
     def notional(self) -> Decimal:
         """Value of the leader's entry in quote currency. Raises SizingError."""
@@ -69,6 +73,8 @@ class LeaderSize:
         own = self.instrument
         is_coins = self.basis in _OF_THE_COIN and own.base == instrument.base
         if self.size is None or not is_coins:
+            if not _is_same_currency(own.quote, instrument.quote):
+                raise SizingError(MissingFact.SAME_CURRENCY)
             return instrument.quantity_of_notional(self.notional(), price)
         if self.basis is SizeBasis.BASE:
             coins = self.size
@@ -86,3 +92,7 @@ class LeaderSize:
         if self.price <= 0:
             raise SizingError(MissingFact.LEADER_PRICE)
         return self.price
+
+
+def _is_same_currency(one: str, other: str) -> bool:
+    return one == other or (one in _DOLLARS and other in _DOLLARS)

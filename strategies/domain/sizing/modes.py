@@ -44,6 +44,8 @@ class MissingFact(StrEnum):
     LEADER_FUNDS = "leader_funds"
     """Its equity is known, and is not above 0: no share of it can be said."""
     LEADER_PRICE = "leader_price"
+    SAME_CURRENCY = "same_currency"
+    """Its size is a value in one currency, the follower's market is priced in another one."""
     FOLLOWER_EQUITY = "follower_equity"
     FOLLOWER_FUNDS = "follower_funds"
     """Its equity is known, and is not above 0."""

@@ -23,7 +23,8 @@ def stop_price(
     """Where the follower's loss ends, for an entry at `price`.
 
     The signal's stop is a price of the leader's market. In a market of another coin or currency, or
-    turned round, the stop is as far away as the leader's from the leader's price, in per cent.
+    turned round, the stop is as far away as the leader's from the leader's price, in per cent; in
+    another symbol, from the price of the leader's market.
     `own_first`: the follower's own percentage counts where both say a stop, else it stands in.
     Raises SizingError.
     """
@@ -31,21 +32,24 @@ def stop_price(
         stop = price * (1 - direction * own_percent / HUNDRED)
     elif leader.stop_loss is None:
         raise SizingError(MissingFact.STOP)
-    elif _is_same_price(leader.instrument, instrument) and leader.direction in (0, direction):
+    elif _is_same_price(leader, instrument) and leader.direction in (0, direction):
         stop = leader.stop_loss
     else:
-        if leader.price <= 0:
+        reference = leader.market_price or leader.price
+        if reference <= 0:
             raise SizingError(MissingFact.LEADER_PRICE)
         side = leader.direction or direction
-        fall = (leader.price - leader.stop_loss) * side / leader.price
+        fall = (reference - leader.stop_loss) * side / reference
         stop = price * (1 - direction * fall)
     if (price - stop) * direction <= 0 or stop <= 0:
         raise SizingError(MissingFact.STOP_PASSED)
     return stop
 
 
-def _is_same_price(one: Instrument, other: Instrument) -> bool:
-    return one.base == other.base and one.quote == other.quote
+def _is_same_price(leader: LeaderSize, instrument: Instrument) -> bool:
+    own = leader.instrument
+    is_same = own.base == instrument.base and own.quote == instrument.quote
+    return is_same and leader.market_price is None
 
 
 def loss_of_one(instrument: Instrument, price: Decimal, stop: Decimal) -> Decimal:

@@ -218,3 +218,18 @@ def test_leverage_above_the_venues(copy, monkeypatch, values, symbols, refused):
     with tenant_scope(copy.tenant_id):
         found = settings_problems(copy, {"values": values, "symbols": symbols})
     assert [(p.name, p.code.value, p.symbol) for p in found] == refused
+
+
+@pytest.mark.parametrize(
+    ("there", "refused"),
+    [(ETH, []), ("NEW/USDT:USDT", [("symbol_map", "not_listed", "NEW/USDT:USDT")])],
+)
+def test_a_copy_trades_nothing_that_its_venue_does_not_list(copy, monkeypatch, there, refused):
+    listed = {ETH: replace(MARKETS["BTC-swap"], symbol=ETH)}
+    monkeypatch.setattr(markets, "instruments", lambda venue: listed)
+    content = {"values": {"symbol_map": {BTC: there}}, "symbols": {}}
+    with tenant_scope(copy.tenant_id):
+        found = settings_problems(copy, content)
+        of_the_strategy = settings_problems(copy.strategy, content)
+    assert [(p.name, p.code.value, p.params["symbol"]) for p in found] == refused
+    assert of_the_strategy == []

@@ -1,5 +1,7 @@
 """What a form and the API refuse, with the setting named."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,9 @@ from strategies.domain.settings import (
     CopySettings,
     Kind,
     Layer,
+    LeaderEvent,
     Level,
+    LeverageMode,
     contradictions,
     effective_settings,
     layer_from_json,
@@ -21,7 +25,7 @@ from strategies.domain.settings import (
 )
 from strategies.setting_texts import GROUPS, choice_label, setting_help, setting_label, value_text
 
-BTC = "BTC/USDT:USDT"
+BTC, ETH, SOL = "BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT"
 
 
 def problems(**values):
@@ -48,7 +52,12 @@ def problems(**values):
         ({"direction": "up"}, "direction", "not_a_choice"),
         ({"allowed_symbols": "BTC"}, "allowed_symbols", "not_a_list"),
         ({"allowed_symbols": ["BTCUSDT"]}, "allowed_symbols", "not_a_symbol"),
-        ({"symbol_map": {BTC: BTC}}, "symbol_map", "unknown"),
+        ({"symbol_map": {BTC: "BTC"}}, "symbol_map", "not_a_symbol"),
+        ({"symbol_map": {BTC: ETH, SOL: ETH}}, "symbol_map", "mapped_twice"),
+        ({"symbol_map": {BTC: ETH, ETH: ETH}}, "symbol_map", "mapped_twice"),
+        ({"symbol_map": [[BTC, ETH], [BTC, SOL]]}, "symbol_map", "mapped_twice"),
+        ({"symbol_map": [[BTC, ETH]]}, "symbol_map", "not_a_list"),
+        ({"symbol_map": [BTC]}, "symbol_map", "not_a_list"),
         (
             {"take_profit_targets": [["2", "0.6"], ["1", "0.4"]]},
             "take_profit_targets",
@@ -232,6 +241,18 @@ def test_what_nothing_goes_by_yet_cannot_be_stated():
     assert NOT_OFFERED & set(SPECS) == set()
     for name in NOT_OFFERED:
         assert problems(**{name: "market"}) == [(name, "unknown")]
+
+
+def test_money_that_a_leader_takes_out_is_not_followed_but_may_pause():
+    assert problems(on_transfer_out="pause") == []
+    assert problems(on_transfer_out="follow") == [("on_transfer_out", "not_a_choice")]
+    assert problems(on_leverage_change="pause") == [("on_leverage_change", "not_a_choice")]
+
+
+def test_a_fixed_leverage_leaves_the_leaders_changes_without_effect():
+    fixed = {"leverage_mode": LeverageMode.FIXED, "leverage": Decimal(5)}
+    settings = CopySettings(on_leverage_change=LeaderEvent.FOLLOW, **fixed)
+    assert without_effect(settings) == {"on_leverage_change": "leverage_mode"}
 
 
 def test_the_defaults_do_not_contradict_themselves():

@@ -101,6 +101,15 @@ def test_a_binding_term_is_not_changed_below():
     assert found.settings.direction is TradeDirection.AS_LEADER
 
 
+def test_the_nearest_map_of_symbols_counts_as_a_whole():
+    above = Layer(Level.TENANT, {"symbol_map": {BTC: ETH}})
+    own = Layer(Level.SUBSCRIPTION, {"symbol_map": {ETH: ETH}})
+    assert effective(above).settings.symbol_map == {BTC: ETH}
+    assert effective(above, own).settings.symbol_map == {ETH: ETH}
+    fixed = Layer(Level.STRATEGY, {"symbol_map": {BTC: ETH}}, binding=frozenset({"symbol_map"}))
+    assert effective(fixed, own).settings.symbol_map == {BTC: ETH}
+
+
 def test_a_binding_cap_may_still_be_tightened():
     found = effective(
         Layer(Level.STRATEGY, {"max_leverage": D(5)}, binding=frozenset({"max_leverage"})),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ from trading.domain.portfolio.figures import Figures
 from trading.domain.portfolio.thresholds import (
     FORECAST,
     Measure,
+    Reached,
     RiskAct,
     Threshold,
     measured,
@@ -27,6 +29,12 @@ def held(price: int, **more: object) -> Figures:
     """1 BTC at 60000 on 20000, which were there this morning and never more."""
     position = linear(100, 60000, price, reported_price=60000, reported_pnl=0, **more)
     return account(usdt(20000), holds=(position,), since=record(20000, 20000))
+
+
+def compared(
+    figures: Figures, thresholds: list[Threshold], lasting: Collection[str]
+) -> tuple[list[Reached], list[str]]:
+    return thresholds_compared(figures, figures.as_earned(), thresholds, lasting)
 
 
 def limit(measure: Measure, value: str, recovery: str = "10", id_: str = "a") -> Threshold:
@@ -85,37 +93,37 @@ def test_what_is_measured(measure: Measure, price: int, value: str) -> None:
 def test_once_until_it_has_recovered(
     threshold: Threshold, figures: Figures, lasts: bool, reached: bool, over: bool
 ) -> None:
-    found, ended = thresholds_compared(figures, [threshold], {"a"} if lasts else set())
+    found, ended = compared(figures, [threshold], {"a"} if lasts else set())
     assert bool(found) is reached
     assert bool(ended) is over
 
 
 def test_what_cannot_be_priced_ends_nothing() -> None:
     unpriced = account(usdt(20000), holds=(linear(100, 60000, None),), since=record(20000, 20000))
-    assert thresholds_compared(unpriced, [limit(Measure.DRAWDOWN, "30")], {"a"}) == ([], [])
+    assert compared(unpriced, [limit(Measure.DRAWDOWN, "30")], {"a"}) == ([], [])
 
 
 def test_a_withdrawal_reaches_nothing_and_a_loss_ends_nothing() -> None:
     """1000 are missing of 20000, and nobody knows yet where they went."""
     missing = account(usdt(19000), since=record(20000, 20000), compared=(usdt(20000),))
-    assert thresholds_compared(missing, [limit(Measure.DRAWDOWN, "5")], ()) == ([], [])
-    assert thresholds_compared(missing, [limit(Measure.DRAWDOWN, "5")], {"a"}) == ([], [])
+    assert compared(missing, [limit(Measure.DRAWDOWN, "5")], ()) == ([], [])
+    assert compared(missing, [limit(Measure.DRAWDOWN, "5")], {"a"}) == ([], [])
     lost = account(usdt(19000), since=record(20000, 20000), compared=(usdt(19000),))
-    assert thresholds_compared(lost, [limit(Measure.DRAWDOWN, "5")], ())[0]
+    assert compared(lost, [limit(Measure.DRAWDOWN, "5")], ())[0]
     withdrawn = account(usdt(19000), since=record(19000, 19000), compared=(usdt(19000),))
-    assert thresholds_compared(withdrawn, [limit(Measure.DRAWDOWN, "5")], {"a"})[1] == ["a"]
+    assert compared(withdrawn, [limit(Measure.DRAWDOWN, "5")], {"a"})[1] == ["a"]
 
 
 def test_a_threshold_that_is_gone_is_over() -> None:
-    assert thresholds_compared(held(50000), [], {"gone"}) == ([], ["gone"])
+    assert compared(held(50000), [], {"gone"}) == ([], ["gone"])
 
 
 def test_each_of_several_is_for_itself() -> None:
     mild = limit(Measure.DRAWDOWN, "10", id_="mild")
     hard = replace(limit(Measure.DRAWDOWN, "40", id_="hard"), act=RiskAct.CLOSE)
-    found, _ = thresholds_compared(held(54000), [mild, hard], set())
+    found, _ = compared(held(54000), [mild, hard], set())
     assert [(each.threshold.id, each.value) for each in found] == [("mild", Decimal(30))]
-    found, _ = thresholds_compared(held(52000), [mild, hard], {"mild"})
+    found, _ = compared(held(52000), [mild, hard], {"mild"})
     assert [each.threshold.id for each in found] == ["hard"]
 
 

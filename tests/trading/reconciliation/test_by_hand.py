@@ -109,6 +109,23 @@ def test_a_close_by_hand_ends_the_copies_and_their_trades(world: World, position
     assert sum((world.held(each).fees for each in (follower, other)), Decimal(0)) == -fees
 
 
+def test_what_waits_to_enter_ends_with_a_position_that_was_closed_by_hand(world: World) -> None:
+    values = {"execution": "sliced", "slice_count": 3, "slice_interval_seconds": 3600}
+    follower = world.follower(settings={"values": values, "symbols": {}})
+    world.fan_out(world.entry(size="0.12"))
+    world.check_until(lambda: world.held(follower).filled == 4, "the first slice is filled")
+    hand = Hand(world, follower)
+    hand.order("sell", "1")
+    reread(world, follower.account_id)
+    assert (world.held(follower).filled, world.held(follower).target) == (3, 11)
+    hand.order("sell", "3")
+    reread(world, follower.account_id)
+    assert (world.held(follower).filled, world.held(follower).target) == (0, 0)
+    world.check_until(lambda: world.check() == 0, "every order has ended")
+    assert [order.reason_code for order in world.orders()] == ["", "overtaken", "overtaken"]
+    assert world.held(follower).target == hand.held() == 0
+
+
 @pytest.mark.parametrize("position_mode", ["net", "long_short"])
 def test_a_partial_close_by_hand_is_shared_out_and_the_next_signal_goes_on_from_there(
     world: World, position_mode: str

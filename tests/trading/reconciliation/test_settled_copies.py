@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal as D
 
+from django.utils import timezone
+
 from customers.tenancy import tenant_scope
 from tests.trading.reconciliation.test_by_hand import Hand, reread
 from tests.trading.world import SYMBOL, World, other_copy
@@ -36,3 +38,25 @@ def test_they_settle_with_one_another_and_both_are_told(world: World) -> None:
         assert {(row.params["quantity"], row.params["left"]) for row in found} == {("10", "0")}
         closed = RoundTrip.objects.filter(subscription_id__in=[follower.pk, sibling.pk])
         assert len({trade.exit_price for trade in closed}) == 1
+
+
+def test_they_are_found_though_nothing_else_differs(world: World) -> None:
+    """Such a pass looks at many accounts together, and at none for long."""
+    follower = world.follower()
+    other, sibling = other_copy(world, follower)
+    for each in (world, other):
+        each.run(each.entry())
+        each.run(each.signal("close", side=""))
+    reread(world, follower.account_id)
+    with tenant_scope(world.tenant.pk):
+        for copy, held in ((follower, D(10)), (sibling, D(-10))):
+            CopiedPosition.objects.filter(subscription=copy).update(
+                filled=held,
+                target=held,
+                average_entry_price=D(60000),
+                opened_at=timezone.now(),
+                entered_quantity=D(10),
+                entered_value=D(600_000),
+            )
+    reread(world, follower.account_id)
+    assert (world.held(follower).filled, world.held(sibling).filled) == (0, 0)

@@ -108,6 +108,45 @@ def test_an_account_exposure_cap_looks_at_every_symbol(world: World) -> None:
     assert outcome(world, after, follower) == ("", D("0.1"))
 
 
+def test_entries_since_the_balance_was_told_have_their_margin_reserved(world: World) -> None:
+    """Of 1,500 dollars the first takes 1,000; until a balance is told again both were possible."""
+    follower, keeping = (
+        world.follower(usdt="1500"),
+        world.follower(usdt="1500", settings={"values": {"free_margin_reserve_percent": "25"}}),
+    )
+    world.run(world.entry(size="0.1"))
+    second = world.entry(size="1.4", symbol=ETH)  # 560 of margin
+    third = world.entry(size="0.4", symbol=ETH)  # 160
+    for signal in (second, third):
+        world.fan_out(signal)
+    denied = world.intent(second, follower)
+    assert denied.reason_code == "insufficient_balance"
+    assert D(denied.reason_params["available"]) == pytest.approx(D(500), abs=1)
+    assert outcome(world, third, follower) == ("", D("0.4"))
+    assert world.intent(third, keeping).reason_code == "free_margin"
+    for each in (follower, keeping):
+        world.refresh(each.account_id)  # it is in what is told now
+    fourth = world.entry(size="0.4", symbol=ETH)
+    world.fan_out(fourth)
+    assert outcome(world, fourth, follower) == ("", D("0.4"))
+
+
+def test_slices_that_are_still_to_come_have_their_margin_reserved(world: World) -> None:
+    values = {"execution": "sliced", "slice_count": 3, "slice_interval_seconds": 3600}
+    follower = world.follower(usdt="2000", settings={"values": values})
+    world.run(world.entry(size="0.12"), rounds=2)  # 1,200 of margin, of which 400 are taken
+    world.refresh(follower.account_id)
+    with tenant_scope(world.tenant.pk):  # hours ago
+        for order in Order.objects.filter(send_at__isnull=False):
+            old = "0" + order.pk[1:]
+            Order.objects.filter(pk=order.pk).update(id=old)
+    too_much, enough = world.entry(size="2.2", symbol=ETH), world.entry(size="1.8", symbol=ETH)
+    world.fan_out(too_much)
+    assert world.intent(too_much, follower).reason_code == "insufficient_balance"
+    world.fan_out(enough)
+    assert outcome(world, enough, follower)[0] == ""
+
+
 def test_positions_and_orders_are_counted(world: World) -> None:
     few = stating(world, max_open_positions=1)
     slow = stating(world, max_orders_per_minute=2)

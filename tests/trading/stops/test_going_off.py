@@ -52,6 +52,42 @@ def test_a_stop_loss_closes_the_copy(guarded: GuardedWorld) -> None:
     )
 
 
+SLICED = {"execution": "sliced", "slice_count": 3, "slice_interval_seconds": 3600}
+RESTS = {"execution": "limit_follow", "limit_follow_percent": "2"}
+
+
+@pytest.mark.parametrize("style", [SLICED, RESTS], ids=["slices", "a resting order"])
+def test_what_waits_to_enter_ends_with_the_position(guarded: GuardedWorld, style: Any) -> None:
+    """A stop is an exit: what it closed is not opened again by what was decided before."""
+    follower, world = guarded.follower(style), guarded.world
+    if style is RESTS:
+        part = {"ratio": 0.4, "remainder": "rest", "endpoint": "trade/order", "count": 1}
+        world.paper.control.add_fault("partial_fill", **part)
+    leaders = D(60000) if style is SLICED else D(62000)
+    guarded.run(world.entry(size="0.12", price=leaders, stop_loss=D(57000)))
+    guarded.until(lambda: guarded.position(follower).filled > 0, "a part is filled")
+    guarded.until(lambda: len(guarded.at_venue(follower)) == 1, "it is guarded")
+    assert guarded.position(follower).target == 12
+    guarded.price("56990")
+    guarded.until(holds(guarded, follower, "0"), "the stop's fills are booked")
+    guarded.until(lambda: guarded.world.check() == 0, "every order has ended")
+    assert (guarded.position(follower).filled, guarded.position(follower).target) == (0, 0)
+    ended = world.orders(is_entry=True)
+    assert {order.reason_code for order in ended if order.state != "filled"} == {"overtaken"}
+
+
+def test_an_entry_decided_after_a_stop_went_off_stays(guarded: GuardedWorld) -> None:
+    follower, world = guarded.follower(RESTS), guarded.world
+    guarded.run(world.entry(price=D(62000), stop_loss=D(58000)))
+    guarded.until(lambda: len(guarded.at_venue(follower)) == 1, "it is guarded")
+    guarded.price("57990")
+    world.fan_out(world.entry(size="0.04", price=D(57990)))
+    guarded.until(holds(guarded, follower, "0"), "the stop's fills are booked")
+    guarded.check()
+    assert guarded.position(follower).target == 4
+    assert [order.state for order in world.orders(is_entry=True)] == ["filled", "accepted"]
+
+
 def test_the_second_target_follows_the_first(guarded: GuardedWorld) -> None:
     follower = guarded.follower({"break_even_after_target": True})
     guarded.run(guarded.world.entry(stop_loss=D(58000), targets=TARGETS))
@@ -180,6 +216,23 @@ def test_an_exit_that_never_was_gives_nothing_back_that_a_stop_closed(
         Order.objects.filter(pk=close.pk).update(sent_at=earlier, deadline_at=earlier)
     guarded.until(lambda: world.orders(pk=close.pk)[0].state == "not_placed", "it is proven absent")
     assert (guarded.position(follower).filled, guarded.position(follower).target) == (0, 0)
+
+
+def test_what_closes_in_a_stops_place_is_made_once(guarded: GuardedWorld) -> None:
+    """However often it is asked for, and by two who asked at the same time."""
+    follower, world = guarded.follower(), guarded.world
+    guarded.run(world.entry(stop_loss=D(58000)))
+    (row,) = guarded.rows()
+    instrument = markets.instruments("paper")[row.symbol]
+    with tenant_scope(world.tenant.pk):
+        for expected in (1, 0):
+            with transaction.atomic():
+                position = CopiedPosition.objects.get(subscription=follower)
+                wanted = exit_of_stop(row, D(4), part=":instead")
+                made = position_exit(position, wanted, instrument, timezone.now())
+            assert (made is not None) == bool(expected)
+    guarded.until(holds(guarded, follower, "6"), "it is filled")
+    assert [order.quantity for order in guarded.exits()] == [4]
 
 
 def test_a_manual_close_beside_a_waiting_stop_is_still_called_one(guarded: GuardedWorld) -> None:

@@ -93,6 +93,15 @@ def test_coins_are_sold_by_us_when_the_price_is_there(guarded: GuardedWorld) -> 
         are_profits = [intent.key.endswith(WATCHED_PROFIT) for intent in keys]
     assert are_profits == [True, False], "for the pause after stops"
 
+    # And so is what the copy buys again: such a stop is no repetition of the one before.
+    for sold in (3, 4):
+        guarded.price("60000", SPOT_ID)
+        guarded.run(guarded.world.entry(symbol=SPOT, stop_loss=D(58000), targets=targets))
+        guarded.price("57900", SPOT_ID)
+        stops_watch()
+        guarded.until(lambda sold=sold: len(guarded.exits()) == sold, "it is sold, too")  # type: ignore[misc]
+        guarded.until(lambda: guarded.exits()[-1].state == "filled", "it filled")
+
 
 def test_the_kill_switch_leaves_stops_alone_and_lets_them_be_placed(guarded: GuardedWorld) -> None:
     follower = guarded.follower()

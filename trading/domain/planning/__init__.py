@@ -20,7 +20,7 @@ from trading.domain.planning.shapes import (
     Leg,
     Plan,
 )
-from trading.domain.planning.styles import AT_MARKET, Style, in_style
+from trading.domain.planning.styles import AT_MARKET, Style, at_tick, in_style
 
 __all__ = [
     "AT_MARKET",
@@ -35,6 +35,7 @@ __all__ = [
     "Leg",
     "Plan",
     "Style",
+    "at_tick",
     "in_style",
     "plan_exit",
     "plan_follower",

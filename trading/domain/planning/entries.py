@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 from strategies.domain.settings import DEFAULTS, OnMinimum
@@ -175,7 +174,7 @@ def _standing_denial(follower: Follower, direction: int) -> Reason | None:
 
 def _judged(follower: Follower, direction: int, asked: Decimal) -> Decimal | Reason:
     """The quantity that the rules allow before rounding, or why nothing is allowed."""
-    entry = replace(follower.entry, quantity=asked, direction=direction)
+    entry = follower.entry.sized(asked, direction)
     verdict = judge_entry(entry, follower.controls)
     if isinstance(verdict, Deny):
         return verdict.reason

@@ -25,6 +25,7 @@ _MISSING = {
     MissingFact.LEADER_EQUITY: ReasonCode.LEADER_EQUITY_UNKNOWN,
     MissingFact.LEADER_FUNDS: ReasonCode.LEADER_WITHOUT_EQUITY,
     MissingFact.LEADER_PRICE: ReasonCode.PRICE_UNKNOWN,
+    MissingFact.SAME_CURRENCY: ReasonCode.OTHER_CURRENCY,
     MissingFact.FOLLOWER_EQUITY: ReasonCode.BALANCE_UNKNOWN,
     MissingFact.FOLLOWER_FUNDS: ReasonCode.NO_EQUITY,
     MissingFact.STOP: ReasonCode.STOP_UNKNOWN,
@@ -36,6 +37,7 @@ _MISSING = {
 
 _ABOUT_A_MARKET = (
     ReasonCode.PRICE_UNKNOWN,
+    ReasonCode.OTHER_CURRENCY,
     ReasonCode.STOP_UNKNOWN,
     ReasonCode.STOP_PASSED,
     ReasonCode.VOLATILITY_UNKNOWN,

@@ -94,8 +94,11 @@ def _chosen(follower: Follower, direction: int, last: Decimal) -> Style:
 
 
 def _moved(price: Decimal, percent: Decimal, direction: int, instrument: Instrument) -> Decimal:
-    """The price and so many percent of it, at the tick that is no worse for a purchase (+1) or
-    sale (−1); at least one tick."""
+    return at_tick(price * (1 + percent / 100), direction, instrument)
+
+
+def at_tick(price: Decimal, direction: int, instrument: Instrument) -> Decimal:
+    """The tick that is no worse than the price for a purchase (+1) or sale (−1); at least one."""
     rounding = ROUND_FLOOR if direction > 0 else ROUND_CEILING
-    ticks = (price * (1 + percent / 100) / instrument.tick).to_integral_value(rounding)
+    ticks = (price / instrument.tick).to_integral_value(rounding)
     return max(ticks, ONE) * instrument.tick

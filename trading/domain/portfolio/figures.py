@@ -75,6 +75,13 @@ class Holding:
         """In dollars, unsigned."""
         return self.instrument.notional(abs(self.quantity), price)
 
+    def margin_used(self, price: Decimal) -> Decimal:
+        """In dollars; all of it where no leverage is told, none for coins, which are paid."""
+        if not self.is_margined:
+            return ZERO
+        leverage = self.leverage
+        return self.notional(price) / (leverage if leverage and leverage > 0 else ONE)
+
     def maintenance_rate(self) -> Decimal:
         """Of notional; the venue's own where it told the margin and the price it goes by."""
         if not self.maintenance or self.maintenance < 0 or self.reported_price is None:
@@ -111,6 +118,8 @@ class Figures:
     net: Decimal
     unrealised: Decimal
     maintenance: Decimal
+    margin_used: Decimal
+    """What positions were opened with at the present price: notional ÷ leverage."""
     margin_ratio_percent: Decimal | None
     nearest: Nearest | None
     day_start: Decimal | None
@@ -150,6 +159,13 @@ class Figures:
             return None
         return self.gross / self.equity
 
+    @property
+    def margin_used_percent(self) -> Decimal | None:
+        """Of equity."""
+        if self.equity is None or self.equity <= 0:
+            return None
+        return self.margin_used / self.equity * HUNDRED
+
 
 def account_figures(
     *,
@@ -183,6 +199,7 @@ def account_figures(
             (gain * each.rate(price) for each, gain, price in gains if gain is not None), ZERO
         ),
         maintenance=margin.maintenance,
+        margin_used=sum((each.margin_used(price) for each, price in priced), ZERO),
         margin_ratio_percent=margin.ratio_percent,
         nearest=margin.nearest,
         day_start=None if record is None else record.start,

@@ -9,8 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-
-from trading.domain.portfolio.figures import Figures
+from typing import Protocol
 
 ZERO = Decimal(0)
 HUNDRED = Decimal(100)
@@ -28,6 +27,44 @@ class Measure(StrEnum):
     DAILY_LOSS = "daily_loss"
     DAILY_LOSS_PERCENT = "daily_loss_percent"
     DRAWDOWN = "drawdown"
+    MARGIN_USED = "margin_used"
+
+
+class RiskLevel(StrEnum):
+    """Whose figure it is: one account's, or the sum over the accounts of somebody."""
+
+    ACCOUNT = "account"
+    CUSTOMER = "customer"
+    STRATEGY = "strategy"
+    TENANT = "tenant"
+    PLATFORM = "platform"
+
+
+class Measurable(Protocol):
+    """Figures of an account, or of many together; None: not known, or nothing there to tell."""
+
+    @property
+    def gross(self) -> Decimal: ...
+    @property
+    def net(self) -> Decimal: ...
+    @property
+    def unrealised(self) -> Decimal: ...
+    @property
+    def leverage(self) -> Decimal | None: ...
+    @property
+    def margin_used_percent(self) -> Decimal | None: ...
+    @property
+    def margin_ratio_percent(self) -> Decimal | None: ...
+    @property
+    def distance_percent(self) -> Decimal | None: ...
+    @property
+    def daily_pnl(self) -> Decimal | None: ...
+    @property
+    def daily_pnl_percent(self) -> Decimal | None: ...
+    @property
+    def drawdown_percent(self) -> Decimal | None: ...
+    @property
+    def is_complete(self) -> bool: ...
 
 
 class RiskAct(StrEnum):
@@ -52,12 +89,30 @@ BOUNDS: dict[Measure, tuple[Decimal, Decimal]] = {
     Measure.DAILY_LOSS: (Decimal(1), Decimal(10**12)),
     Measure.DAILY_LOSS_PERCENT: (Decimal("0.1"), Decimal(100)),
     Measure.DRAWDOWN: (Decimal("0.1"), Decimal(100)),
+    Measure.MARGIN_USED: (Decimal("0.1"), Decimal(1000)),
 }
 """What a limit may be, both ends included."""
 RECOVERY_BOUNDS = (Decimal(1), Decimal(100))
 REDUCE_BOUNDS = (Decimal(1), Decimal(99))
 
-_LOSSES: dict[Measure, Callable[[Figures], Decimal | None]] = {
+_OF_SUMS = frozenset(Measure) - {Measure.LIQUIDATION_DISTANCE}
+MEASURES_OF: dict[RiskLevel, frozenset[Measure]] = {
+    RiskLevel.ACCOUNT: frozenset(Measure),
+    RiskLevel.CUSTOMER: _OF_SUMS,
+    RiskLevel.STRATEGY: frozenset(
+        {
+            Measure.GROSS_EXPOSURE, Measure.NET_EXPOSURE, Measure.UNREALISED_LOSS,
+            Measure.LEVERAGE, Measure.MARGIN_USED,
+        }
+    ),
+    RiskLevel.TENANT: _OF_SUMS,
+    RiskLevel.PLATFORM: _OF_SUMS,
+}  # fmt: skip
+"""What makes sense of whom. The nearest liquidation of many accounts is one account's. What a
+strategy's followers lost today, or since their peaks, is of their whole accounts, which hold what
+other strategies and they themselves bought."""
+
+_LOSSES: dict[Measure, Callable[[Measurable], Decimal | None]] = {
     Measure.UNREALISED_LOSS: lambda figures: figures.unrealised,
     Measure.DAILY_LOSS: lambda figures: figures.daily_pnl,
     Measure.DAILY_LOSS_PERCENT: lambda figures: figures.daily_pnl_percent,
@@ -97,7 +152,7 @@ class Reached:
     value: Decimal
 
 
-def measured(figures: Figures, measure: Measure) -> Decimal | None:
+def measured(figures: Measurable, measure: Measure) -> Decimal | None:
     """None: not known, so that nothing follows from it. Losses are positive."""
     match measure:
         case Measure.LIQUIDATION_DISTANCE | Measure.MARGIN_RATIO:
@@ -109,6 +164,8 @@ def measured(figures: Figures, measure: Measure) -> Decimal | None:
             return NEVER if value is None and figures.is_complete else value
         case Measure.LEVERAGE:
             return figures.leverage
+        case Measure.MARGIN_USED:
+            return figures.margin_used_percent
         case Measure.GROSS_EXPOSURE:
             return figures.gross
         case Measure.NET_EXPOSURE:
@@ -120,16 +177,18 @@ def measured(figures: Figures, measure: Measure) -> Decimal | None:
 
 
 def thresholds_compared(
-    figures: Figures, thresholds: Iterable[Threshold], lasting: Collection[str]
+    figures: Measurable,
+    earned: Measurable,
+    thresholds: Iterable[Threshold],
+    lasting: Collection[str],
 ) -> tuple[list[Reached], list[str]]:
     """What is reached now and was not, and the ids of what is over. `lasting`: ids of what was
     reached and is not over yet, of thresholds that are gone as well.
 
-    Nothing is reached by a withdrawal that is not counted yet, and nothing is over by a loss that
-    might be one.
+    Nothing is reached by a withdrawal that is not counted yet (`earned` are the figures without
+    such), and nothing is over by a loss that might be one.
     """
     reached, over = [], []
-    earned = figures.as_earned()
     known = {}
     for threshold in thresholds:
         known[threshold.id] = threshold

@@ -16,7 +16,7 @@ from trading.domain.risk.facts import (
     HeldTerms,
     MarketFacts,
 )
-from trading.domain.risk.judging import judge_entry
+from trading.domain.risk.judging import judge_change, judge_entry, judge_more
 from trading.domain.risk.order_book import OrderBook, order_book
 from trading.domain.risk.registry import RULES, facts_asked
 from trading.domain.risk.verdicts import ALLOW, Allow, Deny, Fact, Reduce, Rule, Verdict
@@ -43,6 +43,8 @@ __all__ = [
     "Verdict",
     "control_denial",
     "facts_asked",
+    "judge_change",
     "judge_entry",
+    "judge_more",
     "order_book",
 ]

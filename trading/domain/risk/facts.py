@@ -80,7 +80,7 @@ class HeldTerms:
     margin_mode: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: `sized`
 class EntryFacts:
     """One entry. `quantity` is unsigned, `direction` +1 for a purchase and −1 for a sale."""
 
@@ -100,6 +100,8 @@ class EntryFacts:
     leverage: Decimal
     available: Decimal | None
     currency: str
+    leader_symbol: str = ""
+    """Where it is another one."""
     settings: CopySettings = DEFAULTS
     settings_doubt: Reason | None = None
     """What is stored for them is no value."""
@@ -124,6 +126,8 @@ class EntryFacts:
     """In the same symbol; None when the signal does not say it."""
     last_price: Decimal | None = None
     """Beside the limit of an order that takes what is there up to it."""
+    later_exit: bool = False
+    """A later signal of the source, by which the copy was to get out, is planned already."""
     margin_mode: str = "cross"
     others: tuple[HeldTerms, ...] = ()
     """Of the account's other copies in the symbol."""
@@ -174,6 +178,13 @@ class EntryFacts:
         if stated is not None:
             return stated
         return MAIN_COINS_SLIPPAGE if self.instrument.base in MAIN_COINS else OTHERS_SLIPPAGE
+
+    def sized(self, quantity: Decimal, direction: int) -> EntryFacts:
+        """The same entry in another size. As `replace`, which for so many facts takes a tenth of
+        the time of planning a follower."""
+        facts = object.__new__(EntryFacts)
+        facts.__dict__.update(self.__dict__, quantity=quantity, direction=direction)
+        return facts
 
     def after_close(self, held: Decimal) -> EntryFacts:
         """For an entry that leaves only when the copy's position, of this size, has been closed."""

@@ -10,6 +10,7 @@ from typing import Any
 from strategies.domain.settings import CopySettings, LeaderEvent, StopsMode, TradeDirection
 
 ONE = Decimal(1)
+_FINEST = Decimal("1e-18")
 Share = tuple[Decimal, Decimal]
 """A price, or a distance from the entry in percent, and the share of the position."""
 
@@ -53,6 +54,22 @@ def leader_stops(
     if not shares and take_profit is not None:
         shares = ((take_profit, ONE),)
     return LeaderStops(stop_loss, shares)
+
+
+def at_ratio(leader: LeaderStops, ratio: Decimal | None) -> LeaderStops:
+    """In another symbol: as far from the price there, in per cent, as the leader's are from the
+    price in its own. `ratio`: of both prices; without it they mean nothing."""
+    if ratio is None:
+        return LeaderStops()
+    return LeaderStops(
+        None if leader.stop_loss is None else _plain(leader.stop_loss * ratio),
+        tuple((_plain(price * ratio), share) for price, share in leader.targets),
+    )
+
+
+def _plain(price: Decimal) -> Decimal:
+    """More digits than any tick has, and not more than are stored."""
+    return price.quantize(_FINEST)
 
 
 def still_ahead(leader: LeaderStops, price: Decimal, *, long: bool) -> LeaderStops:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -39,7 +39,12 @@ from trading.domain.risk import (
 )
 from trading.models import Balance, CopiedPosition, Order, SignalShard
 from trading.services.control_state import controls_for
-from trading.services.fanout.context import FollowerSettings, Market, ShardContext
+from trading.services.fanout.context import (
+    FollowerSettings,
+    Market,
+    SettingsInForce,
+    ShardContext,
+)
 from trading.services.fanout.margin_terms import entry_leverage, freed_margin, margin_mode
 from venues.domain.types import InstrumentKind
 
@@ -70,6 +75,7 @@ class FollowerRow(NamedTuple):
     reconciled_at: datetime | None
     settings: dict[str, Any]
     customer_settings: dict[str, Any] | None
+    is_mapped: bool = False
 
 
 _FOLLOWER_COLUMNS = (
@@ -94,6 +100,7 @@ _FOLLOWER_COLUMNS = (
     "account__reconciled_at",
     "settings",
     "customer__copy_settings__settings",
+    "is_mapped",
 )
 
 
@@ -109,6 +116,7 @@ class PositionRow(NamedTuple):
     version: int
     margin_mode: str = ""
     average_entry_price: Decimal | None = None
+    leader_symbol: str = ""
 
 
 def follower_rows(shard: SignalShard) -> list[FollowerRow]:
@@ -137,6 +145,7 @@ _POSITION_COLUMNS = (
     "version",
     "margin_mode",
     "average_entry_price",
+    "leader_symbol",
 )
 
 
@@ -288,12 +297,35 @@ def balances_of(
 
 
 def settings_of(context: ShardContext, row: FollowerRow) -> FollowerSettings:
-    """What is in force for a follower in the signal's symbol."""
+    """What is in force for a follower in the symbol that it trades."""
+    return settings_by(context.settings, row)
+
+
+def settings_by(in_force: SettingsInForce, row: FollowerRow) -> FollowerSettings:
     columns = (row.sizing_mode, row.fixed_amount, row.ratio, row.max_leverage)
     own = str(row.settings) if row.settings else ""
     customers = str(row.customer_settings) if row.customer_settings else ""
     key = (columns, row.account_max_leverage, own, customers)
-    return context.settings.of(key, partial(_own_layers, row))
+    return in_force.of(key, partial(_own_layers, row))
+
+
+def may_map(context: ShardContext, row: FollowerRow) -> bool:
+    """Whether it is worth a look: a map is stated somewhere above it, or by itself, or was."""
+    if row.is_mapped or context.settings.maps_for_all:
+        return True
+    own = (row.settings or {}).get("values") or ()
+    customers = (row.customer_settings or {}).get("values") or ()
+    return "symbol_map" in own or "symbol_map" in customers
+
+
+def symbol_map_of(context: ShardContext, row: FollowerRow) -> Mapping[str, str]:
+    return settings_of(context, row).effective.settings.symbol_map or {}
+
+
+def symbol_of(context: ShardContext, row: FollowerRow) -> str:
+    """What a follower enters for the signal."""
+    symbol = context.signal.symbol
+    return symbol_map_of(context, row).get(symbol, symbol) if may_map(context, row) else symbol
 
 
 def _own_layers(row: FollowerRow) -> Sequence[Layer]:
@@ -313,8 +345,10 @@ def instruction_for(context: ShardContext, market: Market) -> Instruction:
     assert market.instrument is not None
     basis = SizeBasis(signal.size_basis) if signal.size_basis else None
     direction = {"long": 1, "short": -1}.get(signal.side, 0)
-    return Instruction(
-        action=signal.action,  # type: ignore[arg-type]  # the model's choices are the Literal's
+    if context.action != signal.action:
+        direction = 0  # of what is entered in another symbol; here all that is held ends
+    instruction = Instruction(
+        action=context.action,  # type: ignore[arg-type]  # the model's choices are the Literal's
         direction=direction,
         leader=LeaderSize(
             size=signal.size,
@@ -329,6 +363,22 @@ def instruction_for(context: ShardContext, market: Market) -> Instruction:
         ),
         reduce_fraction=_reduce_fraction(signal),
     )
+    return instruction if context.symbol == signal.symbol else _mapped(instruction, context, market)
+
+
+def _mapped(instruction: Instruction, context: ShardContext, market: Market) -> Instruction:
+    """For another symbol than the leader's: what is known only of the follower's market says
+    nothing of the leader's, and a reduction is the share that it is of the leader's position."""
+    leader, instrument = instruction.leader, context.leader_market.instrument
+    size, basis = leader.size, leader.basis
+    if instrument is None and basis in (SizeBasis.CONTRACTS, SizeBasis.BASE):
+        size = None  # nobody knows what one of them is
+    if instruction.action == "reduce" and instruction.reduce_fraction is not None:
+        basis = SizeBasis.POSITION_FRACTION
+    there = None if not market.ratio or market.price is None else market.price / market.ratio
+    price = context.signal.price or there or ZERO
+    found = replace(leader, size=size, basis=basis, price=price, market_price=there)
+    return replace(instruction, leader=found)
 
 
 def _reduce_fraction(signal: Signal) -> Decimal | None:
@@ -357,12 +407,18 @@ def _account_doubt(row: FollowerRow) -> Reason | None:
     return Reason(ReasonCode(row.account_health_code), row.account_health_params)
 
 
-def _compared_price(signal: Signal, settings: CopySettings) -> Decimal | None:
+def _compared_price(
+    context: ShardContext, settings: CopySettings, market: Market
+) -> Decimal | None:
     """The leader's, for the limit of slippage. A chase has a limit of its own (`worst_price`),
-    beside which only a limit counts that somebody stated."""
+    beside which only a limit counts that somebody stated. What the leader holds since long is
+    entered at what it costs now."""
+    signal = context.signal
+    if signal.addressed_to:
+        return market.price
     if signal.is_chase and settings.max_entry_slippage_percent is None:
         return None
-    return signal.price
+    return context.price_here(signal.price, market)
 
 
 def _chooses_style(signal: Signal, settings: CopySettings) -> bool:
@@ -382,6 +438,8 @@ def follower_facts(
     now: datetime,
     copy: CopyFacts = NO_COPY_FACTS,
     account: EquityFacts = NO_EQUITY_FACTS,
+    *,
+    later_exit: bool = False,
 ) -> Follower:
     instrument, price = market.instrument, market.price
     assert instrument is not None
@@ -391,10 +449,11 @@ def follower_facts(
     leverage = entry_leverage(
         context.signal.leverage, settings, position.leverage, book, instrument
     )
-    rests = context.signal.order_type == Signal.OrderType.LIMIT
+    # In another symbol it has no price, and nothing is entered for it.
+    rests = context.signal.order_type == Signal.OrderType.LIMIT and not context.is_mapped
     if rests and context.signal.price is not None:
         price = context.signal.price  # what it will cost when it fills
-    worst = None if rests else context.signal.worst_price
+    worst = None if rests else context.price_here(context.signal.worst_price, market)
     equity, available = balance.get(instrument.settle, (None, None))
     if instrument.kind is InstrumentKind.INVERSE and equity is not None and available is not None:
         coin = price or ZERO  # settled in the base coin
@@ -418,7 +477,8 @@ def follower_facts(
         entry=EntryFacts(
             now=now,
             expires_at=context.signal.expires_at,
-            symbol=context.signal.symbol,
+            symbol=context.symbol,
+            leader_symbol=context.signal.symbol if context.is_mapped else "",
             settings=settings,
             settings_doubt=found.doubt,
             strategy_active=strategy.status == Strategy.Status.ACTIVE,
@@ -451,12 +511,13 @@ def follower_facts(
             market_doubt=market.doubt,
             signal_at=min(context.signal.emitted_at, context.signal.received_at),
             local_now=now.astimezone(context.zone),
-            leader_price=_compared_price(context.signal, settings),
+            leader_price=_compared_price(context, settings, market),
             last_price=None if worst is None else market.price,
             equity=equity,
             freed=freed_margin(position, row.margin_mode, instrument, market.price),
             copy=copy,
             account=account,
+            later_exit=later_exit,
             market=context.told.get(row.venue, NO_MARKET_FACTS),
         ),
         account_closed=row.account_status == ExchangeAccount.Status.CLOSED,

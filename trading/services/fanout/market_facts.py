@@ -28,6 +28,7 @@ from trading.services.fanout.loading import (
     follower_rows,
     instruction_at,
     instruction_for,
+    symbol_of,
 )
 from trading.services.fanout.risk_facts import asking_of
 from venues import markets
@@ -52,7 +53,7 @@ def with_market_facts(
     Over the network, so outside of transactions; once for a signal and venue, for all shards.
     What could not be had is missing. Without `stores`, nothing is written.
     """
-    if context.signal.action not in _ENTERING:
+    if context.action not in _ENTERING:
         return context
     asking = asking_of(context, followers)
     venues = {row.venue for fact in _OF_MARKET for row in asking.get(fact, ())}
@@ -72,7 +73,7 @@ def with_market_facts(
 
 def _stored(context: ShardContext, venues: set[str]) -> dict[str, MarketFacts]:
     rows = SignalMarket.objects.for_tenant(context.shard.tenant_id).filter(
-        signal_id=context.signal.pk, venue__in=venues
+        signal_id=context.signal.pk, venue__in=venues, symbol=context.symbol
     )
     oldest = timezone.now() - FRESH_FOR
     if any(row.read_at <= oldest for row in rows):
@@ -81,7 +82,7 @@ def _stored(context: ShardContext, venues: set[str]) -> dict[str, MarketFacts]:
 
 
 def _read(context: ShardContext, venue: str, market: Market) -> SignalMarket:
-    symbol = context.signal.symbol
+    symbol = context.symbol
     assert market.instrument is not None
     book = markets.order_book(venue, symbol)
     is_perpetual = market.instrument.kind is not InstrumentKind.SPOT
@@ -90,6 +91,7 @@ def _read(context: ShardContext, venue: str, market: Market) -> SignalMarket:
         tenant_id=context.shard.tenant_id,
         signal_id=context.signal.pk,
         venue=venue,
+        symbol=symbol,
         bids=_levels(book, -1),
         asks=_levels(book, 1),
         demand=rounded(_demand(context, venue, market)),
@@ -105,7 +107,8 @@ def _store(context: ShardContext, row: SignalMarket) -> SignalMarket:
     """What the first of several shards stored counts for all."""
     rows = SignalMarket.objects.for_tenant(context.shard.tenant_id)
     rows.bulk_create([row], ignore_conflicts=True)
-    return rows.filter(signal_id=row.signal_id, venue=row.venue).first() or row
+    stored = rows.filter(signal_id=row.signal_id, venue=row.venue, symbol=row.symbol)
+    return stored.first() or row
 
 
 def signal_markets_purge() -> int:
@@ -148,7 +151,11 @@ def _demand(context: ShardContext, venue: str, market: Market) -> Decimal:
     now = timezone.now()
     total = ZERO
     for whole in _strategies(context):
-        rows = [row for row in follower_rows(whole.shard) if row.venue == venue]
+        rows = [
+            row
+            for row in follower_rows(whole.shard)
+            if row.venue == venue and symbol_of(whole, row) == context.symbol
+        ]
         if _turns_what_is_held(context.signal):
             total += _held(context, rows)
             continue
@@ -165,7 +172,7 @@ def _turns_what_is_held(signal: Signal) -> bool:
 def _held(context: ShardContext, followers: Sequence[FollowerRow]) -> Decimal:
     """Each enters on the other side what it holds."""
     rows = CopiedPosition.objects.for_tenant(context.shard.tenant_id).filter(
-        subscription_id__id_in=[row.id for row in followers], symbol=context.signal.symbol
+        subscription_id__id_in=[row.id for row in followers], symbol=context.symbol
     )
     return sum((abs(filled) for filled in rows.values_list("filled", flat=True)), ZERO)
 
@@ -186,7 +193,7 @@ def _strategies(context: ShardContext) -> Iterator[ShardContext]:
             first_subscription_id=min(part.first_subscription_id for part in parts),
             last_subscription_id=max(part.last_subscription_id for part in parts),
         )
-        settings = SettingsInForce(parts[0].settings, context.signal.symbol)
+        settings = SettingsInForce(parts[0].settings, context.symbol)
         yield replace(context, shard=whole, strategy=parts[0].strategy, settings=settings)
 
 

@@ -64,10 +64,15 @@ def asking_of(context: ShardContext, followers: Sequence[FollowerRow]) -> Asking
     return found
 
 
-def accounts_lock(context: ShardContext, asking: Asking) -> None:
+def accounts_lock(context: ShardContext, asking: Asking, followers: Sequence[FollowerRow]) -> None:
     """Of those whose caps look beyond the signal's symbol, so that two signals in different
     symbols do not each see the room that only one of them can have. The first of all locks."""
     ids = {row.account_id for fact in _OF_ACCOUNT for row in asking.get(fact, ())}
+    ids |= {
+        row.account_id
+        for row in followers
+        if settings_of(context, row).effective.settings.free_margin_reserve_percent
+    }
     if ids:
         accounts = ExchangeAccount.objects.for_tenant(context.shard.tenant_id).filter(pk__in=ids)
         list(accounts.order_by("pk").select_for_update().values_list("pk", flat=True))
@@ -132,7 +137,7 @@ def _holdings(
 
 class _Holdings:
     def __init__(self, context: ShardContext, followers: Sequence[FollowerRow]) -> None:
-        self._symbol = context.signal.symbol
+        self._symbol = context.symbol
         self._markets = context.markets
         self._venues = {row.account_id: row.venue for row in followers}
         self._instruments: dict[tuple[str, str], Instrument | None] = {}

@@ -20,13 +20,14 @@ from customers.wakeup import wake
 from signals_app.models import Signal
 from trading.domain.planning import Leg, Plan, plan_follower
 from trading.domain.reasons import Reason, ReasonCode
-from trading.models import Intent, SignalShard
+from trading.models import SignalShard
 from trading.services.amending import chased_by, entered_by
 from trading.services.fanout.context import Market, ShardContext
+from trading.services.fanout.free_balances import free_balances_of
+from trading.services.fanout.later_signals import exited_later
 from trading.services.fanout.loading import (
     FollowerRow,
     PositionRow,
-    balances_of,
     books_of,
     follower_facts,
     follower_rows,
@@ -34,11 +35,13 @@ from trading.services.fanout.loading import (
     instruction_for,
     locked_positions,
 )
+from trading.services.fanout.mapping import market_for, routes, settled, taken
 from trading.services.fanout.market_facts import with_market_facts
+from trading.services.fanout.newcomers import as_newcomer
 from trading.services.fanout.risk_facts import accounts_lock, asking_of, risk_facts_of
 from trading.services.fanout.sides import opened_reversed
 from trading.services.fanout.signals import SHARD_LEASE
-from trading.services.fanout.writing import ChunkWriter
+from trading.services.fanout.writing import ChunkWriter, planned_already
 from trading.services.outgoing import OutgoingOrder
 
 FIRST_CHUNK = 50
@@ -76,19 +79,21 @@ def shard_plan(context: ShardContext) -> Iterator[list[OutgoingOrder]]:
     shard = context.shard
     rows = follower_rows(shard)
     rows = _rotated(rows, shard.signal_id)
-    context = with_market_facts(context, rows)
-    at_once = len(rows) <= FIRST_CHUNK
-    for start, end in _chunks(len(rows)):
-        if is_draining():
-            _release(shard, context.claimed_by)
-            return
-        if start and not _renew(shard, context.claimed_by):
-            return  # another one plans it on
-        chunk = rows[start:end]
-        orders = retry_on_deadlock(partial(_plan_chunk, context, chunk, is_all=at_once))
-        failpoint("chunk.committed")
-        if orders:
-            yield orders
+    found = routes(context, rows)
+    at_once = len(found) == 1 and len(rows) <= FIRST_CHUNK
+    for route in found:
+        context = with_market_facts(route.context(), route.rows)
+        for start, end in _chunks(len(route.rows)):
+            if is_draining():
+                _release(shard, context.claimed_by)
+                return
+            if (start or route is not found[0]) and not _renew(shard, context.claimed_by):
+                return  # another one plans it on
+            chunk = route.rows[start:end]
+            orders = retry_on_deadlock(partial(_plan_chunk, context, chunk, is_all=at_once))
+            failpoint("chunk.committed")
+            if orders:
+                yield orders
     if not (rows and at_once):
         _note_planned(shard, context.claimed_by)
 
@@ -135,25 +140,22 @@ def _plan_chunk(
 ) -> list[OutgoingOrder]:
     """`is_all`: with them the shard is planned, which one commit is enough for."""
     tenant_id = context.shard.tenant_id
-    symbol = context.signal.symbol
+    symbol = context.symbol
     with transaction.atomic():
         now = timezone.now()  # SQLite may have had us wait for the others' transactions
         asking = asking_of(context, followers)
-        accounts_lock(context, asking)
+        accounts_lock(context, asking, followers)
         positions = locked_positions(tenant_id, followers, symbol, now)
-        planned = set(
-            Intent.objects.for_tenant(tenant_id)
-            .filter(signal=context.signal, subscription_id__id_in=[row.id for row in followers])
-            .values_list("subscription_id", flat=True)
-        )
+        planned = planned_already(context, [row.id for row in followers])
         todo = [row for row in followers if row.id not in planned]
         books = books_of(tenant_id, todo, positions, symbol, now)
-        balances = balances_of(tenant_id, todo)
+        balances = free_balances_of(tenant_id, todo, now)
         risks = risk_facts_of(context, asking, now)
         ids = [row.id for row in todo]
         entered = entered_by(tenant_id, context.amended, ids)
         chased = chased_by(context.signal, context.amended, ids) if context.signal.is_chase else {}
         reversals = opened_reversed(context, todo, positions)
+        later = exited_later(context.signal, ids)
         writer = ChunkWriter(context, now)
         instructions = {
             venue: instruction_for(context, market)
@@ -161,8 +163,13 @@ def _plan_chunk(
             if market.instrument is not None
         }
         for row in todo:
-            market = context.markets[row.venue]
-            position = positions[row.id]
+            market = market_for(context, row)
+            ledger = settled(context, positions[row.id], books[row.id])
+            if ledger is None:
+                position = positions[row.id]
+                writer.add(row, position, taken(context, position), market, None)
+                continue
+            position, book = ledger
             balance = balances.get(row.account_id, {})
             if market.instrument is None:
                 plan = unplannable(context, row, position, market)
@@ -172,12 +179,13 @@ def _plan_chunk(
                 context,
                 row,
                 position,
-                books[row.id],
+                book,
                 market,
                 balance,
                 now,
                 risks.copy(row),
                 risks.account(row),
+                later_exit=row.id in later,
             )
             if row.id in entered:
                 follower = replace(follower, already_entered=entered[row.id])
@@ -185,6 +193,8 @@ def _plan_chunk(
                 follower = replace(follower, own_size=chased[row.id])
             if row.id in reversals:
                 follower = replace(follower, is_reversed=reversals[row.id])
+            if context.signal.addressed_to:
+                follower = as_newcomer(context, row.id, follower, market)
             instruction = instructions[row.venue]
             if context.signal.leverage is None:
                 instruction = instruction_at(instruction, follower.terms.leverage)
@@ -201,9 +211,9 @@ def unplannable(
     context: ShardContext, row: FollowerRow, position: PositionRow, market: Market
 ) -> Plan:
     """Neither listed, or not readably, nor ever traded."""
-    params = {"symbol": context.signal.symbol, "venue": row.venue}
+    params = {"symbol": context.symbol, "venue": row.venue}
     reason = market.doubt or Reason(ReasonCode.SYMBOL_NOT_LISTED, params)
-    is_entry = context.signal.action not in (Signal.Action.REDUCE, Signal.Action.CLOSE)
+    is_entry = context.action not in (Signal.Action.REDUCE, Signal.Action.CLOSE)
     return Plan(
         (Leg(0, is_entry, 0, Decimal(0), reason),),
         position.target,

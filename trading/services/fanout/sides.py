@@ -27,14 +27,14 @@ def opened_reversed(
     position this exit would not mean as their settings are now. One query, if there are any.
     """
     leader = _SIDES.get(context.signal.side, 0)
-    if context.signal.action not in (Signal.Action.REDUCE, Signal.Action.CLOSE) or not leader:
+    if context.action not in (Signal.Action.REDUCE, Signal.Action.CLOSE) or not leader:
         return {}
     asked = [row.id for row in followers if _may_differ(context, row, positions, leader)]
     if not asked:
         return {}
     entries = Intent.objects.for_tenant(context.shard.tenant_id).filter(
         subscription_id__id_in=asked,
-        symbol=context.signal.symbol,
+        symbol=context.symbol,
         is_entry=True,
         status__in=_ENTERED,
         cause=Intent.Cause.SIGNAL,

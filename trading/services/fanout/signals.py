@@ -65,13 +65,16 @@ def signal_dispatch(*, signal_id: str, tenant_id: str, claimed_by: str = "") -> 
         .exclude(status=Strategy.Status.CLOSED)
         .order_by("pk")
     )
+    addressed = {"pk": signal.addressed_to} if signal.addressed_to else {}
+    if addressed:
+        strategies = strategies.filter(subscriptions__pk=signal.addressed_to)
     shards: list[SignalShard] = []
     tallies: list[FanoutTally] = []
     followers = 0
     for strategy in strategies:
         ids = list(
             Subscription.objects.for_tenant(tenant_id)
-            .filter(strategy=strategy)
+            .filter(strategy=strategy, **addressed)
             .exclude(status=Subscription.Status.STOPPED)
             .order_by("pk")
             .values_list("pk", flat=True)

@@ -39,6 +39,7 @@ from trading.services.outgoing import CLAIM_LIFETIME, OutgoingOrder
 from venues.domain.types import InstrumentKind
 
 _SIDES = {1: "buy", -1: "sell", 0: ""}
+_EXITS = (Signal.Action.REDUCE, Signal.Action.CLOSE)
 _SAME_COLUMNS = ("tenant_id", "signal_id", "strategy_id", "symbol")
 """Of an order: alike for all that one signal asks of one strategy's followers."""
 _NEW_COLUMNS = ("attempt", "withdrawn_by")
@@ -48,6 +49,22 @@ _OWN_COLUMNS = tuple(
     for field in dataclass_fields(OutgoingOrder)
     if field.name not in ("venue", "cancel_requested", *_NEW_COLUMNS, *_SAME_COLUMNS)
 )
+
+
+_ASIDE = 1000
+"""Added to the legs of what a follower leaves beside the symbol that it is planned in."""
+
+
+def planned_already(context: ShardContext, subscription_ids: Sequence[str]) -> set[str]:
+    """Who of them has an intent for the signal: aside, one in the symbol."""
+    intents = Intent.objects.for_tenant(context.shard.tenant_id).filter(
+        signal=context.signal, subscription_id__id_in=subscription_ids
+    )
+    if context.is_aside:
+        intents = intents.filter(symbol=context.symbol)
+    elif context.is_mapped:
+        intents = intents.filter(leg__lt=_ASIDE)
+    return set(intents.values_list("subscription_id", flat=True))
 
 
 class ChunkWriter:
@@ -61,6 +78,8 @@ class ChunkWriter:
         self.targets: dict[str, dict[str, Any]] = {}
         self.cancel_for: list[str] = []
         self.planned_for: list[str] = []
+        self.following: dict[str, list[str]] = {}
+        """By venue, the positions that follow the signal's symbol from now on."""
         self.settings: dict[tuple[Any, ...], str] = {}
         self.settings_rows: dict[str, dict[str, Any]] = {}
         signal = context.signal
@@ -92,9 +111,15 @@ class ChunkWriter:
                 "margin_mode": terms.entry.margin_mode if terms else position.margin_mode,
                 "version": position.version + 1,
             }
-        self.planned_for.append(row.id)
+            self._note_followed(row, position)
+        if self._is_of_signal(position):
+            self.planned_for.append(row.id)
         if plan.cancel_entries:
             self.cancel_for.append(row.id)
+
+    def _is_of_signal(self, position: PositionRow) -> bool:
+        followed = position.leader_symbol or self.context.symbol
+        return followed == self.context.signal.symbol
 
     def _settings_hash(self, row: FollowerRow, follower: Follower | None) -> str:
         """Content hash of the inherited settings in force for this follower."""
@@ -127,15 +152,15 @@ class ChunkWriter:
         """What differs between followers; the rest is in `_same_of_intents`."""
         return {
             "id": new_id(),
-            "key": f"signal:{self.context.signal.pk}:{row.id}:{leg.leg}",
+            "key": self._key(row, leg, position),
             "subscription_id": row.id,
             "account_id": row.account_id,
             "customer_id": row.customer_id,
-            "leg": leg.leg,
+            "leg": leg.leg + (_ASIDE if self.context.is_aside else 0),
             "is_entry": leg.is_entry,
             "side": _SIDES[leg.direction],
             "quantity": leg.quantity if leg.is_order else None,
-            "reference_price": self.context.signal.price or market.price,
+            "reference_price": self._reference_price(market),
             "target_before": position.target,
             "target_after": target,
             "status": Intent.Status.WORKING if leg.is_order else Intent.Status.SKIPPED,
@@ -144,6 +169,18 @@ class ChunkWriter:
             "finished_at": None if leg.is_order else self.now,
         }
 
+    def _key(self, row: FollowerRow, leg: Leg, position: PositionRow) -> str:
+        key = f"signal:{self.context.signal.pk}:{row.id}:{leg.leg}"
+        return f"{key}:{position.id}" if self.context.is_aside else key
+
+    def _reference_price(self, market: Market) -> Decimal | None:
+        """The leader's."""
+        context = self.context
+        if not context.is_mapped:
+            return context.signal.price or market.price
+        theirs = context.price_here(context.signal.price, market)
+        return market.price if theirs is None else rounded(theirs)
+
     def _same_of_intents(self) -> dict[str, Any]:
         signal = self.context.signal
         return {
@@ -151,7 +188,7 @@ class ChunkWriter:
             "cause": Intent.Cause.SIGNAL,
             "cause_id": signal.pk,
             "signal_id": signal.pk,
-            "symbol": signal.symbol,
+            "symbol": self.context.symbol,
             "created_at": self.now,
         }
 
@@ -162,7 +199,7 @@ class ChunkWriter:
         spot = follower.instrument.kind is InstrumentKind.SPOT
         hedged = row.position_mode == ExchangeAccount.PositionMode.LONG_SHORT and not spot
         opens_long = (leg.direction > 0) == leg.is_entry
-        style = self._style(leg, follower)
+        style = self._style(leg, follower, self.context.markets[row.venue])
         send_at = self.now + leg.delay if leg.delay else None
         expires_at = follower.entry.enters_until if leg.is_entry else None
         if send_at is not None:
@@ -178,7 +215,7 @@ class ChunkWriter:
             strategy_id=self.context.strategy.pk,
             customer_id=row.customer_id,
             wave=leg.wave,
-            symbol=signal.symbol,
+            symbol=self.context.symbol,
             side=intent["side"],
             position_side=("long" if opens_long else "short") if hedged else "net",
             is_entry=leg.is_entry,
@@ -195,15 +232,16 @@ class ChunkWriter:
             wants_stops=leg.is_entry and self._wants_stops(row),
         )
 
-    def _style(self, leg: Leg, follower: Follower) -> Style:
+    def _style(self, leg: Leg, follower: Follower, market: Market) -> Style:
         """As the signal says, or where it leaves it to the follower, as that one chose."""
         signal, to_tick = self.context.signal, follower.instrument.price_to_tick
         if not leg.is_entry:
             return AT_MARKET
         if signal.order_type == Signal.OrderType.LIMIT and signal.price is not None:
             return Style("limit", to_tick(signal.price))
-        if signal.worst_price is not None:
-            return Style("ioc", to_tick(signal.worst_price))
+        worst = self.context.price_here(signal.worst_price, market)
+        if worst is not None:
+            return Style("ioc", to_tick(worst))
         return leg.style
 
     def _wants_stops(self, row: FollowerRow) -> bool:
@@ -232,9 +270,25 @@ class ChunkWriter:
             ("target", "leverage", "margin_mode", "version"),
             same={"changed_at": self.now},
         )
+        self._store_followed()
         events_record(self._event_drafts())
         sendable.sort(key=lambda order: order.is_entry)
         return sendable
+
+    def _note_followed(self, row: FollowerRow, position: PositionRow) -> None:
+        """In another symbol each entry notes the ratio of both prices anew; a symbol's own book
+        has something to note only where it followed another one before (`mapping.settled`)."""
+        if position.leader_symbol and self.context.action not in _EXITS:
+            self.following.setdefault(row.venue, []).append(position.id)
+
+    def _store_followed(self) -> None:
+        context = self.context
+        for venue, ids in sorted(self.following.items()):
+            ratio = context.markets[venue].ratio
+            CopiedPosition.objects.for_tenant(context.shard.tenant_id).filter(pk__in=ids).update(
+                leader_symbol=context.signal.symbol if context.is_mapped else "",
+                price_ratio=None if ratio is None else rounded(ratio),
+            )
 
     def _store_orders(self, orders: Sequence[OutgoingOrder], *, state: OrderState) -> None:
         """Orders of the first wave are claimed for the caller, later ones and later slices wait as
@@ -279,7 +333,7 @@ class ChunkWriter:
         entries_cancel(
             tenant_id=self.context.shard.tenant_id,
             subscription_ids=self.cancel_for,
-            symbol=self.context.signal.symbol,
+            symbol=self.context.symbol,
             now=self.now,
         )
 
@@ -287,12 +341,12 @@ class ChunkWriter:
         """What this signal leaves no room for is not wanted should it show up late."""
         signal = self.context.signal
         side = ""
-        if signal.action in (Signal.Action.OPEN, Signal.Action.INCREASE):
+        if self.context.action in (Signal.Action.OPEN, Signal.Action.INCREASE):
             side = "sell" if signal.side == Signal.Side.LONG else "buy"
         lost_entries_give_up(
             tenant_id=self.context.shard.tenant_id,
             subscription_ids=self.planned_for,
-            symbol=signal.symbol,
+            symbol=self.context.symbol,
             side=side,
             now=self.now,
         )
@@ -314,7 +368,7 @@ class ChunkWriter:
                     "order": "",
                     "intent": intent["id"],
                     "account": intent["account_id"],
-                    "symbol": signal.symbol,
+                    "symbol": self.context.symbol,
                     "side": intent["side"],
                     "status": intent["status"],
                     "quantity": _text(intent["quantity"]),

@@ -6,25 +6,32 @@ forgotten. The next order is ready to send: what stops entries until then stops 
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 from customers.domain.ids import new_id
+from strategies.domain.settings import DEFAULTS
 from strategies.models import Subscription
 from trading.domain.going_on import SENT_WITHIN, NextOrder, next_order
+from trading.domain.order_sizes import smallest_entry
 from trading.domain.order_states import OrderState
 from trading.models import Order
 from trading.services.order_updates.work import Work
 from trading.services.waiting import waiting_entry
 
 
-def entry_goes_on(work: Work, ended: Order) -> None:
-    """`ended`: the venue has just shown it cancelled, with all of its fills."""
+def entry_goes_on(work: Work, ended: Order, left_at: datetime) -> None:
+    """`ended`: the venue has just shown it cancelled, with all of its fills; `left_at`: when it
+    left the book. Who cancels it at the venue before its time does not want the rest of it."""
     position = work.positions.get((ended.subscription_id, ended.symbol))
     if not ended.is_entry or position is None:
         return
     instrument = work.instruments.get(ended.account.venue, {}).get(ended.symbol)
-    smallest = Decimal(0) if instrument is None else instrument.min_size
-    found = next_order(waiting_entry(ended), now=work.now, smallest=smallest)
+    price = ended.amended_price or ended.chase_price
+    smallest = Decimal(0)
+    if instrument is not None and price is not None:
+        smallest = smallest_entry(instrument, price, DEFAULTS)
+    found = next_order(waiting_entry(ended), now=left_at, smallest=smallest)
     if found is None or not _is_copying(ended):
         return
     following = _following(work, ended, found)

@@ -125,7 +125,7 @@ def _hand_over(
     second closes what the account's other copies hold, whichever we hear of first: it is theirs."""
     sign = 1 if fill.side == "buy" else -1
     own = min(max(-sign * position.filled, Decimal(0)), fill.quantity)
-    rest = fill.quantity - own
+    handed, rest = Decimal(0), fill.quantity - own
     if not rest:
         return fill
     for other in work.siblings_of(order):
@@ -134,10 +134,14 @@ def _hand_over(
             share = replace(fill, quantity=taken, fee=fill.fee * taken / fill.quantity)
             _move_holding(work, other, share, instrument, at)
             other.target += sign * taken
-            position.target -= sign * taken
-            work.changed_positions.add((position.subscription_id, position.symbol))
+            handed += taken
             rest -= taken
     own += rest  # nobody else's
+    if handed:
+        still_working = order.quantity - order.filled_quantity
+        held = position.filled + sign * (own + still_working)
+        position.target += _given_back(work, order, position, -sign * handed, held)
+        work.changed_positions.add((position.subscription_id, position.symbol))
     return replace(fill, quantity=own, fee=fill.fee * own / fill.quantity)
 
 
@@ -236,20 +240,23 @@ def target_moves(
         sign = 1 if order.side == "buy" else -1
         moved = sign * (counted_after - counted_before)
         if not order.is_entry and counted_after < counted_before:
-            moved = _given_back(work, order, position, moved)
+            moved = _given_back(work, order, position, moved, position.filled)
         position.target += moved
         work.changed_positions.add((position.subscription_id, position.symbol))
 
 
-def _given_back(work: Work, ended: Order, position: CopiedPosition, amount: Decimal) -> Decimal:
-    """Of what an exit did not do, signed: as much as its copy still has. A stop may have closed it
-    while nobody knew, and a later close have set the target to nothing already."""
-    rests = _rests(work, ended, position)
+def _given_back(
+    work: Work, exit_: Order, position: CopiedPosition, amount: Decimal, held: Decimal
+) -> Decimal:
+    """Of what an exit did not do for its copy, signed: as much as that one has beyond its target,
+    of which it holds `held`. A stop may have closed it while nobody knew, and a later close have
+    set the target to nothing already."""
+    rests = _rests(work, exit_, position)
     side = 1 if amount > 0 else -1
-    exposure = side * (position.filled + rests.exits + rests.wanted[1] - rests.wanted[-1])
+    exposure = side * (held + rests.exits + rests.wanted[1] - rests.wanted[-1])
     target = side * position.target
     # What is carried below a lot stays carried.
-    instrument = instrument_in_memory(ended.account.venue, ended.symbol)
+    instrument = instrument_in_memory(exit_.account.venue, exit_.symbol)
     carried = Decimal(0) if instrument is None else instrument.lot
     if target + side * amount < exposure + carried:
         return amount

@@ -13,7 +13,12 @@ from trading.models import Order
 from trading.services.order_updates.going_on import entry_goes_on
 from trading.services.order_updates.holdings import take_fill, target_moves
 from trading.services.order_updates.work import OrderUpdate, Work
-from trading.services.waiting import is_to_be_cancelled, waiting_entry, withdrawal_reason
+from trading.services.waiting import (
+    is_to_be_cancelled,
+    left_book_at,
+    waiting_entry,
+    withdrawal_reason,
+)
 
 CANCEL_DELAY = timedelta(seconds=2)
 """A cancellation is asked for again this soon, however long the order has been on the book."""
@@ -50,7 +55,7 @@ def apply_update(work: Work, order: Order, update: OrderUpdate) -> None:
         order.finished_at = work.now
         work.finished.append(order)
         if after is OrderState.CANCELLED and update.snapshot is not None:
-            entry_goes_on(work, order)
+            entry_goes_on(work, order, left_book_at(order, update.snapshot, work.now))
         _schedule_exit_retry(work, order, update)
     work.changed_orders.add(order.pk)
     _record_steps(work, order, steps, update)
@@ -93,7 +98,8 @@ def _observed(
     )
     told = order.reason_code not in ("", ReasonCode.ORDER_UNREADABLE)
     if progress.state is OrderState.CANCELLED and not told:
-        reason = _cancel_reason(order, snapshot.cancel_source, work.now)
+        left_at = left_book_at(order, snapshot, work.now)
+        reason = _cancel_reason(order, snapshot.cancel_source, left_at)
         order.reason_code, order.reason_params = reason.code, reason.params
     done = progress.state in TERMINAL_STATES and not progress.fills_missing
     return progress.steps, None if done else _next_look(order, work.now)
@@ -107,14 +113,16 @@ def _next_look(order: Order, now: datetime) -> datetime:
     return look_at if order.rests_until is None else min(look_at, order.rests_until)
 
 
-def _cancel_reason(order: Order, source: str, now: datetime) -> Reason:
+def _cancel_reason(order: Order, source: str, left_at: datetime) -> Reason:
     if order.withdrawn_for:
         return Reason(ReasonCode.WITHDRAWN)
-    if order.cancel_requested_at is None and order.withdrawn_by:
+    if order.is_entry and order.cancel_requested_at is not None:
+        return Reason(ReasonCode.OVERTAKEN)
+    if order.withdrawn_by:
         return withdrawal_reason(order.withdrawn_by, is_amended=order.amended_price is not None)
-    if order.cancel_requested_at is None and waiting_entry(order).has_rested(now):
+    if order.cancel_requested_at is None and waiting_entry(order).has_rested(left_at):
         return Reason(ReasonCode.RESTED_OUT)
-    if order.order_type == "ioc" and order.price is not None and order.cancel_requested_at is None:
+    if order.order_type == "ioc" and order.price is not None:
         return Reason(ReasonCode.PRICE_RAN_AWAY, {"price": format(plain(order.price), "f")})
     return Reason(ReasonCode.CANCELLED_BY_VENUE, {"source": source})
 

@@ -7,19 +7,24 @@ that is ending goes on to end.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from django.utils import timezone
 
+from customers.models import Tenant
 from customers.tenancy import system_scope, tenant_scope
 from strategies.models import Subscription
 from strategies.services.subscriptions import SubscriptionRefusedError, subscription_end
 from trading.domain.alerts import AlertCode
-from trading.domain.portfolio.thresholds import RiskAct
-from trading.models import Intent, RiskAction, TradingControl
-from trading.services.alerts import alert_raise
+from trading.domain.portfolio.thresholds import RiskAct, RiskLevel
+from trading.models import Alert, Intent, PlatformAction, RiskAction, TradingControl
+from trading.models.risk_actions import ReachedThreshold
+from trading.services.alerts import alert_raise, alert_resolve
 from trading.services.closing import Selection, positions_close
 from trading.services.controls import control_set
+from trading.services.portfolio.numbers import money_text
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +46,50 @@ def risk_actions_do() -> int:
                 risk_action_do(tenant_id=tenant_id, action_id=pk)
         except Exception:  # one account's trouble is not the others'; it stays on the list
             logger.exception("the risk action %s was not done", pk)
-    return len(waiting)
+    of_platform = PlatformAction.objects.filter(done_at=None).order_by("reached_at", "pk")
+    for action in of_platform:
+        try:
+            _platform_action_do(action)
+        except Exception:  # as above
+            logger.exception("the platform's risk action %s was not done", action.pk)
+    return len(waiting) + len(of_platform)
+
+
+def risk_actions_end(tenant_id: str, ids: Sequence[str]) -> None:
+    """The figure has recovered: what was done may be done again. Runs in the tenant's scope."""
+    for pk in ids:
+        ended = (
+            RiskAction.objects.for_tenant(tenant_id)
+            .filter(pk=pk, open_key__isnull=False, done_at__isnull=False)
+            .update(open_key=None, over_at=timezone.now())
+        )
+        if ended:
+            for code in (AlertCode.RISK_THRESHOLD, AlertCode.RISK_LEVEL):
+                alert_resolve(tenant_id=tenant_id, code=code, subject=alert_subject(pk))
+
+
+def platform_actions_end(ids: Sequence[str]) -> None:
+    rows = PlatformAction.objects.filter(open_key__isnull=False, done_at__isnull=False)
+    for pk in ids:
+        if not rows.filter(pk=pk).update(open_key=None, over_at=timezone.now()):
+            continue
+        subject = alert_subject(pk)
+        with system_scope("risk: who was told of the platform's threshold"):
+            told = Alert.objects.filter(subject=subject, open_key__isnull=False)
+            tenant_ids = list(told.values_list("tenant_id", flat=True))
+        for tenant_id in tenant_ids:
+            with tenant_scope(tenant_id):
+                alert_resolve(tenant_id=tenant_id, code=AlertCode.RISK_LEVEL, subject=subject)
+
+
+# --- one of a firm -------------------------------------------------------------------------------
 
 
 def risk_action_do(*, tenant_id: str, action_id: str) -> None:
     """Runs in the tenant's scope."""
     action = (
         RiskAction.objects.for_tenant(tenant_id)
-        .select_related("account__customer")
+        .select_related("account__customer", "customer", "strategy")
         .get(pk=action_id)
     )
     outcome: dict[str, str] = {}
@@ -56,84 +97,168 @@ def risk_action_do(*, tenant_id: str, action_id: str) -> None:
         case RiskAct.STOP_ENTRIES:
             outcome = _stop_entries(action)
         case RiskAct.REDUCE:
-            outcome = _reduce(action)
+            outcome = _reduce(action, tenant_id, _selection(action)).outcome(action)
         case RiskAct.CLOSE:
-            outcome = _end_copies(action)
+            outcome = {"copies": str(_end_copies(action, tenant_id, _selection(action)))}
     if (
         not RiskAction.objects.for_tenant(tenant_id)
         .filter(pk=action_id, done_at=None)
         .update(done_at=timezone.now(), outcome=outcome)
     ):
         return
-    alert_raise(
-        tenant_id=tenant_id,
-        code=AlertCode.RISK_THRESHOLD,
-        subject=alert_subject(action_id),
-        params={
-            **action.params,
-            **outcome,
-            "customer": action.account.customer.name,
-            "account": action.account.label,
-            "measure": action.measure,
-            "action": action.action,
-            "value": _number(action.value),
-            "limit": _number(action.limit),
-        },
-    )
+    params = {
+        **action.params,
+        **outcome,
+        "level": action.level,
+        "measure": action.measure,
+        "action": action.action,
+        "value": money_text(action.value),
+        "limit": money_text(action.limit),
+    }
+    code = AlertCode.RISK_LEVEL
+    if action.account is not None:
+        code = AlertCode.RISK_THRESHOLD
+        params |= {"customer": action.account.customer.name, "account": action.account.label}
+    else:
+        params["name"] = action.subject_name
+    alert_raise(tenant_id=tenant_id, code=code, subject=alert_subject(action_id), params=params)
     logger.warning(
-        "account %s: %s %s of %s, %s %s",
-        *(action.account_id, action.measure, action.value, action.limit, action.action, outcome),
+        "risk of %s %s: %s %s of %s, %s %s",
+        *(action.level, action.subject_name, action.measure, action.value, action.limit),
+        *(action.action, outcome),
     )
+
+
+_SWITCHES = {
+    # Entries ask the customer's switch in the moment in which they leave; an account has none.
+    RiskLevel.ACCOUNT: TradingControl.Level.CUSTOMER,
+    RiskLevel.CUSTOMER: TradingControl.Level.CUSTOMER,
+    RiskLevel.STRATEGY: TradingControl.Level.STRATEGY,
+    RiskLevel.TENANT: TradingControl.Level.TENANT,
+}
 
 
 def _stop_entries(action: RiskAction) -> dict[str, str]:
-    """Of the whole customer: entries ask this switch in the moment in which they leave. Staff let
-    him go again."""
+    """By the kill switch of the level; staff let it go again."""
+    account_customer = action.account.customer_id if action.account is not None else None
+    subject_id = account_customer or action.customer_id or action.strategy_id or action.tenant_id
     control_set(
-        level=TradingControl.Level.CUSTOMER,
-        subject_id=action.account.customer_id,
+        level=_SWITCHES[action.risk_level],
+        subject_id=subject_id,
         mode=TradingControl.Mode.REDUCING,
-        reason=f"risk monitor: {action.measure} {_number(action.value)}",
+        reason=f"risk monitor: {action.measure} {money_text(action.value)} "
+        f"(threshold {money_text(action.limit)})",
         actor=None,
         only_from_active=True,
     )
     return {}
 
 
-def _reduce(action: RiskAction) -> dict[str, str]:
+def _selection(action: RiskAction) -> Selection:
+    """Nothing narrows down what the firm's whole sum concerns."""
+    return Selection(
+        account_id=action.account_id or "",
+        customer_id=action.customer_id or "",
+        strategy_id=action.strategy_id or "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reduced:
+    orders: int
+    refused: int
+
+    def outcome(self, action: ReachedThreshold) -> dict[str, str]:
+        assert action.reduce_percent is not None
+        return {
+            "reduce_percent": money_text(action.reduce_percent),
+            "orders": str(self.orders),
+            "refused": str(self.refused),
+        }
+
+
+def _reduce(action: ReachedThreshold, tenant_id: str, selection: Selection) -> _Reduced:
     assert action.reduce_percent is not None
     done = positions_close(
-        tenant_id=action.tenant_id,
-        selection=Selection(account_id=action.account_id),
+        tenant_id=tenant_id,
+        selection=selection,
         cause=Intent.Cause.RISK,
         action_id=action.pk,
         part=action.reduce_percent / HUNDRED,
     )
-    return {
-        "reduce_percent": _number(action.reduce_percent),
-        "orders": str(len(done.order_ids)),
-        "refused": str(done.refused.total()),
-    }
+    return _Reduced(len(done.order_ids), done.refused.total())
 
 
-def _end_copies(action: RiskAction) -> dict[str, str]:
+def _end_copies(action: ReachedThreshold, tenant_id: str, selection: Selection) -> int:
     """Their positions are closed by what ends every copy. What is the client's own stays."""
-    copies = (
-        Subscription.objects.for_tenant(action.tenant_id)
-        .filter(account_id=action.account_id)
-        .exclude(status=Subscription.Status.STOPPED)
-    )
+    copies = selection.narrow(Subscription.objects.for_tenant(tenant_id), strategy="strategy_id")
     ended = 0
-    for copy in copies.order_by("pk"):
+    for copy in copies.exclude(status=Subscription.Status.STOPPED).order_by("pk"):
         try:
             subscription_end(
-                subscription=copy, code=Subscription.EndCode.RISK, params={"action": action.pk}
+                subscription=copy,
+                code=Subscription.EndCode.RISK,
+                params={"action": action.pk, "level": action.risk_level.value},
             )
         except SubscriptionRefusedError:
             continue  # stopped in the meantime
         ended += 1
-    return {"copies": str(ended)}
+    return ended
 
 
-def _number(value: Decimal) -> str:
-    return format(value.quantize(Decimal("0.01")), "f")
+# --- one of the platform -------------------------------------------------------------------------
+
+
+def _platform_action_do(action: PlatformAction) -> None:
+    """Its numbers are made of all firms: they stay on its own row, which superusers read. A firm
+    hears only what was done to it."""
+    with system_scope("risk: all firms"):
+        tenant_ids = list(Tenant.objects.order_by("pk").values_list("pk", flat=True))
+    act, outcome = RiskAct(action.action), dict[str, str]()
+    match act:
+        case RiskAct.STOP_ENTRIES:
+            with system_scope("risk: the platform's kill switch"):
+                control_set(
+                    level=TradingControl.Level.PLATFORM,
+                    mode=TradingControl.Mode.REDUCING,
+                    reason=f"risk monitor: the platform's threshold of {action.measure}, "
+                    f"action {action.pk}",
+                    actor=None,
+                    only_from_active=True,
+                )
+        case RiskAct.REDUCE:
+            orders, refused = 0, 0
+            for tenant_id in tenant_ids:
+                with tenant_scope(tenant_id):
+                    reduced = _reduce(action, tenant_id, Selection())
+                _tell_firm(action, tenant_id, reduced.outcome(action))
+                orders, refused = orders + reduced.orders, refused + reduced.refused
+            outcome = _Reduced(orders, refused).outcome(action)
+        case RiskAct.CLOSE:
+            copies = 0
+            for tenant_id in tenant_ids:
+                with tenant_scope(tenant_id):
+                    ended = _end_copies(action, tenant_id, Selection())
+                _tell_firm(action, tenant_id, {"copies": str(ended)})
+                copies += ended
+            outcome = {"copies": str(copies)}
+    if act is RiskAct.STOP_ENTRIES:
+        for tenant_id in tenant_ids:
+            _tell_firm(action, tenant_id, {})
+    undone = PlatformAction.objects.filter(pk=action.pk, done_at=None)
+    if undone.update(done_at=timezone.now(), outcome=outcome):
+        logger.error(  # the platform has no staff to send messages to: its logs and console do
+            "risk of the platform: %s %s of %s, %s %s",
+            *(action.measure, action.value, action.limit, action.action, outcome),
+        )
+
+
+def _tell_firm(action: PlatformAction, tenant_id: str, outcome: dict[str, str]) -> None:
+    params = {**outcome, "level": action.risk_level.value, "action": action.action}
+    with tenant_scope(tenant_id):
+        alert_raise(
+            tenant_id=tenant_id,
+            code=AlertCode.RISK_LEVEL,
+            subject=alert_subject(action.pk),
+            params=params,
+        )

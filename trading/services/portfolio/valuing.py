@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +26,9 @@ from venues.domain.types import Instrument, InstrumentKind
 ZERO = Decimal(0)
 ASKED_SECONDS = 5.0
 ASKED_TOGETHER = 50
+READ_WITHIN = timedelta(minutes=6)
+"""Longer than between two readings of an account that is watched by a stream, or that fails: what
+was read longer ago is old, and said to be."""
 
 
 @dataclass(slots=True)
@@ -35,6 +38,7 @@ class Share:
     gross: Decimal = ZERO
     net: Decimal = ZERO
     unrealised: Decimal = ZERO
+    margin_used: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class ValuedAccount:
     shares: Mapping[str, Share]
     """By strategy."""
     holds: bool
+    is_stale: bool
+    """Not read for a while, or with a price of its last reading instead of the present one."""
 
 
 @dataclass(slots=True)
@@ -55,6 +61,7 @@ class _Told:
     tenant_id: str
     customer_id: str
     venue: str
+    synced_at: datetime | None
     coins: list[Coins] = field(default_factory=list)
     positions: list[tuple[Any, ...]] = field(default_factory=list)
     copied: list[tuple[str, str, Decimal, Decimal | None]] = field(default_factory=list)
@@ -102,10 +109,8 @@ def _told(account_ids: Collection[str] | None) -> dict[str, _Told]:
             rows.filter(account_id__id_in=ids) for rows in (balances, positions, copied)
         )
     found = {
-        pk: _Told(tenant_id, customer_id, venue)
-        for pk, tenant_id, customer_id, venue in accounts.values_list(
-            "pk", "tenant_id", "customer_id", "venue"
-        )
+        pk: _Told(*row)
+        for pk, *row in accounts.values_list("pk", "tenant_id", "customer_id", "venue", "synced_at")
     }
     for account_id, *row in balances.values_list("account_id", "currency", "equity", "equity_usd"):
         if account_id in found:
@@ -160,13 +165,13 @@ def _valued(
         instrument, price = instruments[told.venue, symbol], prices.get((told.venue, symbol))
         if instrument is not None and price is not None:
             of_coins.setdefault(instrument.base, price)
-    marks = {}
+    marks, leverages = {}, {}
     for symbol, quantity, average, mark, pnl, mode, leverage, liquidation, need in told.positions:
         instrument = instruments[told.venue, symbol]
         if instrument is None:
             complete = False
             continue
-        marks[symbol] = mark
+        marks[symbol], leverages[symbol] = mark, leverage
         holdings.append(
             Holding(
                 instrument,
@@ -187,7 +192,7 @@ def _valued(
             complete = False
             continue
         price = prices.get((told.venue, symbol), marks.get(symbol))
-        held = Holding(instrument, filled, entry, price)
+        held = Holding(instrument, filled, entry, price, leverage=leverages.get(symbol))
         if instrument.kind is InstrumentKind.SPOT:
             holdings.append(held)
         _add_share(shares[strategy_id], held)
@@ -205,7 +210,15 @@ def _valued(
         figures if complete else replace(figures, is_complete=False),
         shares,
         holds=bool(told.positions or told.copied),
+        is_stale=_is_stale(told, prices),
     )
+
+
+def _is_stale(told: _Told, prices: Prices) -> bool:
+    """What was never read at all is of unknown value instead."""
+    if any((told.venue, symbol) not in prices for symbol in told.symbols()):
+        return True
+    return told.synced_at is not None and timezone.now() - told.synced_at > READ_WITHIN
 
 
 def _compared(told: _Told) -> list[Coins]:
@@ -228,6 +241,7 @@ def _add_share(share: Share, held: Holding) -> None:
     share.gross += notional
     share.net += notional * held.direction
     share.unrealised += (gain or ZERO) * held.rate(held.price)
+    share.margin_used += held.margin_used(held.price)
 
 
 def accounts_ask(tenant_id: str, account_ids: Collection[str]) -> None:

@@ -7,8 +7,7 @@ should a second one start all the same, `RiskAction.open_key` lets one of them a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -18,18 +17,12 @@ from customers.bulk_rows import rows_upsert
 from customers.fields import rounded
 from customers.services.leases import lease_acquire, lease_holder_name, lease_release
 from customers.tenancy import system_scope, tenant_scope
-from trading.domain.alerts import AlertCode
-from trading.domain.portfolio.figures import Figures
-from trading.domain.portfolio.thresholds import (
-    Reached,
-    Threshold,
-    thresholds_compared,
-    thresholds_in_force,
-)
-from trading.models import AccountRisk, RiskAction, RiskThreshold
-from trading.services.alerts import alert_resolve
-from trading.services.portfolio.acting import alert_subject, risk_actions_do
-from trading.services.portfolio.valuing import ValuedAccount, accounts_ask, accounts_valued
+from trading.models import AccountRisk
+from trading.services.portfolio.acting import risk_actions_do
+from trading.services.portfolio.comparing import thresholds_compare
+from trading.services.portfolio.levels import levels_compare
+from trading.services.portfolio.numbers import nearest_params, plain_text
+from trading.services.portfolio.valuing import ValuedAccount, accounts_valued
 
 LEASE_NAME = "risk-monitor"
 LEASE_LIFETIME = timedelta(seconds=60)
@@ -56,6 +49,7 @@ def risk_watch() -> bool:
         valued = accounts_valued()
         figures_store(valued.values())
         thresholds_compare(valued)
+        levels_compare(valued.values())
         risk_actions_do()
     finally:
         lease_release(name=LEASE_NAME, holder=holder)
@@ -78,7 +72,7 @@ def figures_store(valued: Iterable[ValuedAccount]) -> None:
         pause = HOLDING_PAUSE if each.holds else IDLE_PAUSE
         if updated_at is None or now - updated_at >= pause or _have_moved(before, after):
             of_tenant[each.tenant_id].append(_row(each, now))
-    columns = [*_FIGURES, "nearest", "strategies", "is_complete", "updated_at"]
+    columns = [*_FIGURES, "nearest", "strategies", "is_complete", "is_stale", "updated_at"]
     for tenant_id, rows in of_tenant.items():
         with tenant_scope(tenant_id):
             rows_upsert(AccountRisk, rows, ["account"], columns)
@@ -104,161 +98,13 @@ def _row(each: ValuedAccount, now: datetime) -> AccountRisk:
         nearest=nearest_params(figures) if nearest else {},
         strategies={
             strategy_id: {
-                "gross": _plain(share.gross),
-                "net": _plain(share.net),
-                "unrealised": _plain(share.unrealised),
+                "gross": plain_text(share.gross),
+                "net": plain_text(share.net),
+                "unrealised": plain_text(share.unrealised),
             }
             for strategy_id, share in each.shares.items()
         },
         is_complete=figures.is_complete,
+        is_stale=each.is_stale,
         updated_at=now,
     )
-
-
-def nearest_params(figures: Figures) -> dict[str, str]:
-    nearest = figures.nearest
-    if nearest is None:
-        return {}
-    return {
-        "symbol": nearest.symbol,
-        "direction": "long" if nearest.direction > 0 else "short",
-        "price": _significant(nearest.price),
-        "distance": _money(nearest.distance_percent),
-    }
-
-
-# --- thresholds ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Declared:
-    customer_id: str | None
-    account_id: str | None
-    threshold: Threshold
-
-    def concerns(self, account: ValuedAccount) -> bool:
-        return (self.customer_id in (None, account.customer_id)) and (
-            self.account_id in (None, account.id)
-        )
-
-
-def thresholds_compare(valued: Mapping[str, ValuedAccount]) -> None:
-    """Write down what is to be done, once, and end what is over."""
-    declared = _declared()
-    lasting, gone = _lasting(valued)
-    reached: dict[str, list[RiskAction]] = defaultdict(list)
-    over: dict[str, list[str]] = defaultdict(list, gone)
-    asked: dict[str, list[str]] = defaultdict(list)
-    for account in valued.values():
-        own = [each.threshold for each in declared[account.tenant_id] if each.concerns(account)]
-        in_force = thresholds_in_force(own)
-        open_ones = lasting.get(account.id, {})
-        found, ended = thresholds_compared(account.figures, in_force, open_ones)
-        reached[account.tenant_id] += [_action(account, each) for each in found]
-        over[account.tenant_id] += [open_ones[id_] for id_ in ended]
-        if _is_doubtful(account.figures, in_force, [*open_ones, *(e.threshold.id for e in found)]):
-            asked[account.tenant_id].append(account.id)
-    for tenant_id, actions in reached.items():
-        if actions:
-            with tenant_scope(tenant_id):
-                RiskAction.objects.bulk_create(actions, ignore_conflicts=True)
-    for tenant_id, ids in over.items():
-        with tenant_scope(tenant_id):
-            _end(tenant_id, ids)
-    for tenant_id, account_ids in asked.items():
-        accounts_ask(tenant_id, account_ids)
-
-
-def _is_doubtful(figures: Figures, in_force: Sequence[Threshold], known: Sequence[str]) -> bool:
-    """By the balances alone something more is reached: a withdrawal, or a loss for good."""
-    if figures.equity == figures.earned_equity:
-        return False
-    by_balances = replace(figures, earned_equity=figures.equity)
-    found, _ = thresholds_compared(by_balances, in_force, known)
-    return bool(found)
-
-
-def _declared() -> dict[str, list[_Declared]]:
-    found: dict[str, list[_Declared]] = defaultdict(list)
-    with system_scope("risk: thresholds"):
-        for row in RiskThreshold.objects.filter(is_active=True).order_by("pk"):
-            found[row.tenant_id].append(_Declared(row.customer_id, row.account_id, row.declared()))
-    return found
-
-
-def _lasting(
-    valued: Mapping[str, ValuedAccount],
-) -> tuple[dict[str, dict[str, str]], dict[str, list[str]]]:
-    """By account: threshold → action; and by tenant the actions of accounts that were closed."""
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    gone: dict[str, list[str]] = defaultdict(list)
-    with system_scope("risk: what lasts"):
-        rows = RiskAction.objects.filter(open_key__isnull=False)
-        columns = ("tenant_id", "pk", "account_id", "open_key")
-        for tenant_id, pk, account_id, open_key in rows.values_list(*columns):
-            if account_id in valued:
-                found[account_id][open_key.partition(":")[2]] = pk
-            else:
-                gone[tenant_id].append(pk)
-    return found, gone
-
-
-def _action(account: ValuedAccount, reached: Reached) -> RiskAction:
-    threshold = reached.threshold
-    return RiskAction(
-        tenant_id=account.tenant_id,
-        account_id=account.id,
-        threshold_id=threshold.id or None,
-        measure=threshold.measure,
-        action=threshold.act,
-        reduce_percent=threshold.reduce_percent,
-        value=rounded(reached.value),
-        limit=threshold.limit,
-        params=_numbers(account.figures),
-        # Of a deleted threshold nothing is left but this.
-        open_key=f"{account.id}:{threshold.id}",
-        reached_at=timezone.now(),
-    )
-
-
-def _numbers(figures: Figures) -> dict[str, str]:
-    amounts = {
-        "equity": figures.equity,
-        "gross": figures.gross,
-        "net": figures.net,
-        "unrealised": figures.unrealised,
-        "margin_ratio": figures.margin_ratio_percent,
-        "daily_pnl": figures.daily_pnl,
-        "drawdown": figures.drawdown_percent,
-    }
-    told = {name: _money(value) for name, value in amounts.items() if value is not None}
-    return told | nearest_params(figures)
-
-
-def _end(tenant_id: str, ids: Sequence[str]) -> None:
-    for pk in ids:
-        ended = (
-            RiskAction.objects.for_tenant(tenant_id)
-            .filter(pk=pk, open_key__isnull=False, done_at__isnull=False)
-            .update(open_key=None, over_at=timezone.now())
-        )
-        if ended:
-            alert_resolve(
-                tenant_id=tenant_id, code=AlertCode.RISK_THRESHOLD, subject=alert_subject(pk)
-            )
-
-
-_CENT = Decimal("0.01")
-
-
-def _money(value: Decimal) -> str:
-    return format(value.quantize(_CENT), "f")
-
-
-def _plain(value: Decimal) -> str:
-    return format(rounded(value).normalize(), "f")
-
-
-def _significant(price: Decimal) -> str:
-    """Six digits are enough to say where."""
-    return format(Decimal(f"{price:.6g}").normalize(), "f")

@@ -29,6 +29,7 @@ from trading.domain.reconciliation import (
     unattributed_after,
 )
 from trading.models import AccountBooks
+from trading.services.cancelling import entries_overtake
 from trading.services.reconciliation.findings import Found, findings_note
 from trading.services.reconciliation.foreign_fills import fills_book, fills_store
 from trading.services.reconciliation.ledger import AccountLedger, Key
@@ -212,6 +213,14 @@ class _Comparison:
         cause = self._causes.get(key) or Attribution(row.cause or Attribution.MANUAL)
         price = ledger.rest(key).average_price
         for copy, share in ledger.take_from_copies(key, shares, instrument):
+            if not copy.filled or cause is Attribution.LIQUIDATION:
+                # Nobody who closes a position wants what still waits to open it again.
+                entries_overtake(
+                    position=copy,
+                    exit_side="buy" if share > 0 else "sell",
+                    now=ledger.now,
+                    placed_by=ledger.moved_at.get(key, self._reading.asked_at),
+                )
             params = {
                 "quantity": _text(abs(share)),
                 "left": _text(abs(copy.filled)),

@@ -13,7 +13,7 @@ from django.utils import timezone
 from customers.models import ExchangeAccount
 from trading.domain.order_states import LIVE_STATES
 from trading.domain.reconciliation import FindingKind, copies_of_side
-from trading.models import CopiedPosition, Finding, InstrumentSetting, Order
+from trading.models import CopiedPosition, Finding, FollowedChange, InstrumentSetting, Order
 from trading.services.reconciliation.findings import Found, findings_note
 from trading.services.reconciliation.readings import AccountReading
 from venues.domain.types import LeverageSnapshot, PositionSide, PositionSnapshot
@@ -114,10 +114,15 @@ def _flat_leverages(
 
 
 def _is_working(reading: AccountReading, symbol: str) -> bool:
-    """An order of ours may be setting it right now."""
+    """An order of ours may be setting it right now, or a leader's change that is followed."""
+    mine = {"account_id": reading.account.pk, "symbol": symbol}
+    following = FollowedChange.objects.for_tenant(reading.account.tenant_id).filter(
+        **mine, state=FollowedChange.State.SENDING
+    )
+    if following.exists():
+        return True
     rows = Order.objects.for_tenant(reading.account.tenant_id).filter(
-        account_id=reading.account.pk,
-        symbol=symbol,
+        **mine,
         state__in=[str(state) for state in LIVE_STATES],
     )
     return rows.exists()

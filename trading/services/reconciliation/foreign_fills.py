@@ -118,6 +118,7 @@ def fills_book(
             instrument=instruments[row.symbol],
         )
         ledger.move_rest(key, rest, cause=row.attribution)
+        ledger.moved_at[key] = row.filled_at
         causes[key].append(Attribution(row.attribution))
     return {key: worst_cause(found) for key, found in causes.items()}
 

@@ -52,6 +52,8 @@ class AccountLedger:
     unattributed: dict[Key, UnattributedPosition]
     orders: list[Order]
     """Live ones, and those that may still turn up."""
+    moved_at: dict[Key, datetime] = field(default_factory=dict)
+    """When somebody else traded there last, as the fills say."""
     _changed_copies: set[str] = field(default_factory=set)
     _changed_rests: set[Key] = field(default_factory=set)
     _trades: list[Trade] = field(default_factory=list)

@@ -13,6 +13,7 @@ from customers.failpoints import failpoint
 from customers.wakeup import wake_on_commit
 from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.models import CopiedPosition, Intent, Order, OrderEvent, StopOrder
+from trading.services.cancelling import entries_overtake
 from venues.domain.types import Instrument, InstrumentKind
 
 _LIVE = [str(state) for state in LIVE_STATES]
@@ -48,11 +49,17 @@ def exit_of_stop(stop: StopOrder, quantity: Decimal | None = None, *, part: str 
 
 
 def position_exit(
-    position: CopiedPosition, wanted: Exit, instrument: Instrument, now: datetime
+    position: CopiedPosition,
+    wanted: Exit,
+    instrument: Instrument,
+    now: datetime,
+    *,
+    overtakes: bool = True,
 ) -> Order | None:
     """A reduce-only market order for it, never more than is held and not yet being closed.
 
-    In the caller's transaction, which holds the position. None when it was made before, when
+    In the caller's transaction, which holds the position. `overtakes`: entries that wait are not
+    wanted any more. None when it was made before, when
     there is nothing to close that the venue would take, or when the other side is held by now:
     what would have closed the old position would increase the new one, or open a third.
     """
@@ -69,6 +76,8 @@ def position_exit(
     order = _order(position, wanted, new_id(), side, quantity, now)
     order.state = OrderState.READY
     order.reduce_only = not spot
+    if overtakes:
+        entries_overtake(position=position, exit_side=side, now=now)
     _store(position, order, wanted.key, wanted.price, now)
     wake_on_commit(
         "trading.tasks.orders_submit", order_ids=[order.pk], tenant_id=position.tenant_id
@@ -78,12 +87,17 @@ def position_exit(
 
 
 def order_of_stop(
-    position: CopiedPosition, stop: StopOrder, venue_order_id: str, quantity: Decimal, now: datetime
+    position: CopiedPosition,
+    stop: StopOrder,
+    venue_order_id: str,
+    quantity: Decimal,
+    now: datetime,
+    went_off_at: datetime | None = None,
 ) -> Order | None:
     """The venue made an order of a stop that went off: from now on it is one of ours.
 
     Its fills are its subscription's. In the caller's transaction, which holds the position; None
-    when it is ours already.
+    when it is ours already. `went_off_at`: if the venue says it; entries decided later stay.
     """
     if Order.objects.for_tenant(stop.tenant_id).filter(pk=stop.pk).exists():
         return None
@@ -94,6 +108,7 @@ def order_of_stop(
     order.venue_order_id = venue_order_id
     order.sent_at = stop.sent_at
     order.acknowledged_at = order.check_at = now
+    entries_overtake(position=position, exit_side=stop.side, now=now, placed_by=went_off_at)
     _store(position, order, f"stop:{stop.pk}", exit_of_stop(stop).price, now)
     wake_on_commit("trading.tasks.orders_check", order_ids=[order.pk], tenant_id=stop.tenant_id)
     return order

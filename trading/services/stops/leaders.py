@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from customers.deadlocks import retry_on_deadlock
@@ -14,12 +15,14 @@ from strategies.domain.settings import LeaderEvent, StopsMode
 from trading.domain.stops.terms import (
     LeaderStops,
     StopTerms,
+    at_ratio,
     terms_from_json,
     terms_of,
     terms_to_json,
     with_leader,
 )
 from trading.models import CopiedPosition, Intent, PositionStops
+from trading.services.prices import current_prices
 from trading.services.stops.in_force import stops_in_force
 from trading.services.stops.marking import settings_of_intent, stops_mark, terms_set
 
@@ -37,16 +40,17 @@ def stops_follow(*, tenant_id: str, signal_id: str) -> int:
     if signal.action != Signal.Action.STOPS:
         return 0
     found: dict[str, LeaderStops] = {}
-    positions = list(
+    following = (
         CopiedPosition.objects.for_tenant(tenant_id)
-        .filter(subscription__strategy__source_id=signal.source_id, symbol=signal.symbol)
-        .values_list("pk", flat=True)
-        .order_by("pk")
+        .filter(subscription__strategy__source_id=signal.source_id)
+        .filter(Q(symbol=signal.symbol, leader_symbol="") | Q(leader_symbol=signal.symbol))
     )
+    positions = list(following.values_list("pk", flat=True).order_by("pk"))
+    ratios = _ratios(signal, following)
     count = 0
     for start in range(0, len(positions), CHUNK):
         part = positions[start : start + CHUNK]
-        count += retry_on_deadlock(lambda part=part: _follow(signal, part, found))  # type: ignore[misc]
+        count += retry_on_deadlock(lambda part=part: _follow(signal, part, found, ratios))  # type: ignore[misc]
     Signal.objects.for_tenant(tenant_id).filter(pk=signal_id, claimed_until=None).update(
         claimed_until=timezone.now()
     )
@@ -54,7 +58,12 @@ def stops_follow(*, tenant_id: str, signal_id: str) -> int:
 
 
 @transaction.atomic
-def _follow(signal: Signal, position_ids: Sequence[str], found: dict[str, LeaderStops]) -> int:
+def _follow(
+    signal: Signal,
+    position_ids: Sequence[str],
+    found: dict[str, LeaderStops],
+    ratios: Mapping[str, Decimal],
+) -> int:
     now = timezone.now()
     tenant_id = signal.tenant_id
     positions = list(
@@ -82,7 +91,10 @@ def _follow(signal: Signal, position_ids: Sequence[str], found: dict[str, Leader
         side = "long" if long else "short"
         if side not in found:
             found[side] = _in_force(signal, long=long)
-        terms = with_leader(agreed, found[side])
+        leader = found[side]
+        if position.followed_symbol != position.symbol:
+            leader = at_ratio(leader, ratios.get(position.pk, position.price_ratio))
+        terms = with_leader(agreed, leader)
         if row is None:
             row = PositionStops(tenant_id=tenant_id, copied_position_id=position.pk, changed_at=now)
         elif row.opened_at == position.opened_at and row.terms == terms_to_json(terms):
@@ -92,6 +104,24 @@ def _follow(signal: Signal, position_ids: Sequence[str], found: dict[str, Leader
         changed.append(position)
     stops_mark(tenant_id=tenant_id, positions=changed, entered_by={}, now=now)
     return len(changed)
+
+
+def _ratios(signal: Signal, following: QuerySet[CopiedPosition]) -> dict[str, Decimal]:
+    """Of the prices of now, by position, in other symbols than the leader's: its stops move to
+    where they are as far from the price as its own. Over the network, where there are any."""
+    mapped = following.exclude(leader_symbol="").exclude(filled=Decimal(0))
+    markets = {
+        pk: (venue, symbol)
+        for pk, venue, symbol in mapped.values_list("pk", "account__venue", "symbol")
+    }
+    if not markets:
+        return {}
+    own = (signal.source.venue, signal.symbol)
+    prices = current_prices([own, *markets.values()])
+    leaders = prices.get(own)
+    if not leaders:
+        return {}
+    return {pk: prices[key] / leaders for pk, key in markets.items() if key in prices}
 
 
 def _agreed(row: PositionStops | None, position: CopiedPosition) -> StopTerms | None:

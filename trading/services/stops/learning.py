@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -153,7 +153,8 @@ def _learn(
     went_off = after is StopState.TRIGGERED and update.shown is not None
     if went_off and update.shown is not None and update.shown.venue_order_id:
         quantity = update.shown.actual_quantity or stop.quantity
-        order_of_stop(position, stop, update.shown.venue_order_id, quantity, now)
+        at = _moment(update.shown.updated_at_ms)
+        order_of_stop(position, stop, update.shown.venue_order_id, quantity, now, at)
     goes_off = after is StopState.TRIGGERED and after is not before
     if goes_off or (went_off and stop.triggered_by == "tp"):
         _note_target(stop, now)
@@ -171,6 +172,10 @@ def _learn(
     # Asked again at once, what was refused would be refused again.
     refused = update.trigger is StopTrigger.REJECT
     return (after is not before and not refused) or moved or closed is not None
+
+
+def _moment(at_ms: int) -> datetime | None:
+    return datetime.fromtimestamp(at_ms / 1000, tz=UTC) if at_ms else None
 
 
 def _exit_in_its_place(stop: StopOrder) -> Exit:

@@ -14,6 +14,7 @@ from trading.domain.stops.terms import (
     LeaderStops,
     StopTerms,
     asks_for_stops,
+    at_ratio,
     leader_stops,
     still_ahead,
     terms_from_json,
@@ -134,7 +135,7 @@ def _terms(
 ) -> StopTerms:
     """What the leader named before stays until he names others; of a new position it is what he
     has set for his own by now."""
-    terms = terms_of(settings_of_intent(intent), _leader(intent))
+    terms = terms_of(settings_of_intent(intent), _leader(intent, position))
     if terms.mode is not StopsMode.AS_LEADER or not terms.leader.is_empty:
         return terms
     if row is not None and row.terms and row.opened_at == position.opened_at:
@@ -143,13 +144,21 @@ def _terms(
     if entry is None or not position.filled:
         return terms
     long = (position.filled > 0) != terms.is_reversed
-    return with_leader(terms, still_ahead(_set_by_now(intent, shown, long=long), entry, long=long))
+    by_now = _in_symbol(position, _set_by_now(intent, shown, long=long))
+    return with_leader(terms, still_ahead(by_now, entry, long=long))
+
+
+def _in_symbol(position: CopiedPosition, leader: LeaderStops) -> LeaderStops:
+    """A leader's prices in the symbol that the position is in."""
+    if position.followed_symbol == position.symbol:
+        return leader
+    return at_ratio(leader, position.price_ratio)
 
 
 def _set_by_now(intent: Intent, shown: Shown, *, long: bool) -> LeaderStops:
-    """`shown`: what was read already. Another symbol's prices mean nothing here."""
+    """`shown`: what was read already. In the leader's prices."""
     signal = intent.signal
-    if signal is None or signal.symbol != intent.symbol:
+    if signal is None:
         return LeaderStops()
     leader: Leader | None = getattr(signal.source, "leader", None)
     if leader is None:
@@ -172,8 +181,10 @@ def settings_of_intent(intent: Intent) -> CopySettings:
     return CopySettings(**values)
 
 
-def _leader(intent: Intent) -> LeaderStops:
+def _leader(intent: Intent, position: CopiedPosition) -> LeaderStops:
+    """Nothing where the position follows other signals by now."""
     signal = intent.signal
-    if signal is None or signal.symbol != intent.symbol:
+    if signal is None or signal.symbol != position.followed_symbol:
         return LeaderStops()
-    return leader_stops(signal.stop_loss, signal.take_profit, signal.targets)
+    named = leader_stops(signal.stop_loss, signal.take_profit, signal.targets)
+    return _in_symbol(position, named)

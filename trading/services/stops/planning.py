@@ -214,7 +214,8 @@ def _close_rests(facts: Facts, now: datetime) -> bool:
         rest = order.quantity - order.filled_quantity
         if rest > 0:
             exit_ = exit_of_stop(row, rest, part=":rest")
-            made = position_exit(facts.position, exit_, facts.instrument, now)
+            # What waited then was overtaken when it went off.
+            made = position_exit(facts.position, exit_, facts.instrument, now, overtakes=False)
             closed = closed or made is not None
         row.rest_closed = True
         row.save(update_fields=["rest_closed"])

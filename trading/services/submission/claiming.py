@@ -16,8 +16,10 @@ from customers.models import ExchangeAccount
 from trading.domain.key_rules import EXITS_WAIT_FOR
 from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.models import Order
+from trading.services.order_updates import order_updates_apply
 from trading.services.outgoing import CLAIM_LIFETIME, outgoing_of
 from trading.services.submission.sender import OrderSender
+from trading.services.submission.waited_exits import overtaken_exits
 
 
 def claimant() -> str:
@@ -81,8 +83,11 @@ def orders_submit(*, tenant_id: str, order_ids: Sequence[str]) -> int:
     if claimed:
         failpoint("orders.claimed")
         rows = Order.objects.for_tenant(tenant_id).filter(pk__in=claimed).select_related("account")
+        orders = list(rows.order_by("is_entry", "pk"))  # exits first
+        overtaken = overtaken_exits(tenant_id, orders, timezone.now())
+        order_updates_apply(tenant_id=tenant_id, updates=overtaken, instruments={})
+        refused = {update.order_id for update in overtaken}
         sender = OrderSender(tenant_id, claimed_by)
-        # Exits first.
-        sender.send([outgoing_of(order) for order in rows.order_by("is_entry", "pk")])
+        sender.send([outgoing_of(order) for order in orders if order.pk not in refused])
         sender.finish()
     return len(claimed)

@@ -29,10 +29,10 @@ def expiry_denial(order: OutgoingOrder) -> Reason | None:
 
 
 def cancel_denial(withdrawn_by: str = "") -> Reason:
-    """Of an order that is not wanted any more; `withdrawn_by`: if a person asked for it."""
+    """Of an entry that is not wanted any more; `withdrawn_by`: if a person or a pause asked."""
     if withdrawn_by:
         return withdrawal_reason(withdrawn_by)
-    return Reason(ReasonCode.CANCELLED_BY_VENUE, {"source": "before sending"})
+    return Reason(ReasonCode.OVERTAKEN)
 
 
 def switch_denial(order: OutgoingOrder) -> Reason | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from customers.models import Customer, ExchangeAccount
+from strategies.models import Strategy, Subscription
 from trading.domain.order_states import OrderTrigger
 from trading.domain.planning import CLOSE_LEG
 from trading.domain.reasons import Reason, ReasonCode
 from trading.models import CopiedPosition, InstrumentSetting, Intent
 from trading.services.clocks import clock_denial
 from trading.services.credentials import credentials_for_orders
+from trading.services.entries_by_settings import settings_denials
 from trading.services.instruments import instrument_of_order, market_doubt
 from trading.services.order_updates import OrderUpdate
 from trading.services.outgoing import OutgoingOrder
@@ -36,6 +39,7 @@ def last_checks(
     credentials = credentials_for_orders(tenant_id=tenant_id, orders=orders)
     confirmed = _confirmed_leverage(tenant_id, orders)
     unfinished = _unfinished_closes(tenant_id, orders)
+    inactive = _inactive(tenant_id, orders)
     to_set = [order for order in orders if _must_set(order, confirmed)]
     standing = refusals_standing(tenant_id, to_set)
     jobs: list[Job] = []
@@ -44,7 +48,10 @@ def last_checks(
         keys = credentials[order.id]
         instrument = _instrument(order, instruments)
         reason = (
-            _denial(order, unfinished) or _missing(order, keys, instrument) or _clock_denial(order)
+            _denial(order, unfinished)
+            or inactive.get(order.id)
+            or _missing(order, keys, instrument)
+            or _clock_denial(order)
         )
         if reason is None and order.id in standing:
             reason = leverage_reason(order, standing[order.id])
@@ -99,6 +106,34 @@ def _denial(order: OutgoingOrder, unfinished: set[str]) -> Reason | None:
     return switch_denial(order)
 
 
+def _inactive(tenant_id: str, orders: Sequence[OutgoingOrder]) -> dict[str, Reason]:
+    """Entries that were decided long ago (later slices, and what a waiting one goes on in), of
+    whoever may not enter any more. Asks the database for such entries alone."""
+    later = [order for order in orders if order.is_entry and (order.send_at or order.attempt > 1)]
+    if not later:
+        return {}
+    columns = {
+        "status": (Subscription.Status.ACTIVE, ReasonCode.SUBSCRIPTION_PAUSED),
+        "strategy__status": (Strategy.Status.ACTIVE, ReasonCode.STRATEGY_NOT_ACTIVE),
+        "customer__status": (Customer.Status.ACTIVE, ReasonCode.CUSTOMER_NOT_ACTIVE),
+        "account__status": (ExchangeAccount.Status.ACTIVE, ReasonCode.ACCOUNT_NOT_ACTIVE),
+    }
+    rows = Subscription.objects.for_tenant(tenant_id).filter(
+        pk__id_in=sorted({order.subscription_id for order in later})
+    )
+    reasons = {}
+    for pk, *statuses in rows.values_list("pk", *columns):
+        for status, (active, code) in zip(statuses, columns.values(), strict=True):
+            if status != active:
+                reasons[pk] = Reason(code)
+                break
+    return settings_denials(later) | {
+        order.id: reasons[order.subscription_id]
+        for order in later
+        if order.subscription_id in reasons
+    }
+
+
 def _clock_denial(order: OutgoingOrder) -> Reason | None:
     return clock_denial(order.venue) if order.is_entry else None
 
@@ -133,7 +168,8 @@ def _confirmed_leverage(tenant_id: str, orders: Sequence[OutgoingOrder]) -> Conf
 
 
 def _unfinished_closes(tenant_id: str, orders: Sequence[OutgoingOrder]) -> set[str]:
-    """Later-wave entries whose close did not fill completely, or who still hold the other side."""
+    """Later-wave entries whose close did not fill completely, or who still hold the other side: in
+    their symbol."""
     later = [order for order in orders if order.wave]
     if not later:
         return set()
@@ -146,7 +182,7 @@ def _unfinished_closes(tenant_id: str, orders: Sequence[OutgoingOrder]) -> set[s
             is_entry=False,
         )
         .exclude(status=Intent.Status.FILLED)
-        .values_list("signal_id", "subscription_id")
+        .values_list("signal_id", "subscription_id", "symbol")
     )
     rows = (
         CopiedPosition.objects.for_tenant(tenant_id)
@@ -160,7 +196,7 @@ def _unfinished_closes(tenant_id: str, orders: Sequence[OutgoingOrder]) -> set[s
     return {
         order.id
         for order in later
-        if (order.signal_id, order.subscription_id) in failed
+        if (order.signal_id, order.subscription_id, order.symbol) in failed
         or held.get((order.subscription_id, order.symbol), 0) * (1 if order.side == "buy" else -1)
         < 0
     }

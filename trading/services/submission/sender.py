@@ -12,13 +12,13 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from customers.bulk_rows import rows_insert, rows_update, rows_upsert
+from customers.bulk_rows import rows_update, rows_upsert
 from customers.draining import is_draining
 from customers.failpoints import failpoint
 from customers.wakeup import wake
 from trading.domain.order_states import OrderState, OrderTrigger
 from trading.domain.reasons import Reason
-from trading.models import InstrumentSetting, Order, OrderEvent
+from trading.models import InstrumentSetting, Order
 from trading.services.account_health import account_key_failed
 from trading.services.acknowledgements import acknowledgements_apply
 from trading.services.breaker import AnswerTally, Departures, FanoutExceededError
@@ -166,7 +166,10 @@ class OrderSender:
             submit(work(venue, venue_jobs, self._news))
 
     def _mark_sending(self, jobs: Sequence[Job]) -> list[Job]:
-        """Commit that these leave now: the write-ahead. What was taken from us drops out."""
+        """Commit that these leave now: the write-ahead. What was taken from us drops out.
+
+        The row's `sent_at` is all that tells of it (`trading/selectors/order_events.py`).
+        """
         if not jobs:
             return []
         ids = [job.order.id for job in jobs]
@@ -196,17 +199,6 @@ class OrderSender:
                     .values_list("pk", flat=True)
                 )
                 jobs = [job for job in jobs if job.order.id in left]
-            rows_insert(
-                OrderEvent,
-                [{"order_id": job.order.id} for job in jobs],
-                same={
-                    "tenant_id": self.tenant_id,
-                    "kind": OrderTrigger.SEND,
-                    "from_state": OrderState.CLAIMED,
-                    "to_state": OrderState.SENDING,
-                    "occurred_at": now,
-                },
-            )
             self._departures.count(job.order for job in jobs)
             failpoint("orders.before_marked_sending")
         failpoint("orders.marked_sending")

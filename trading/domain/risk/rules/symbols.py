@@ -8,10 +8,11 @@ from trading.domain.risk.verdicts import ALLOW, Deny, Rule, Verdict
 
 
 def judge(facts: EntryFacts) -> Verdict:
-    allowed = facts.settings.allowed_symbols
-    denied = facts.symbol in facts.settings.denied_symbols
-    if denied or (allowed is not None and facts.symbol not in allowed):
-        return Deny(Reason(ReasonCode.SYMBOL_NOT_ALLOWED, {"symbol": facts.symbol}))
+    """By the symbol that is traded and by the leader's, where that is another one."""
+    allowed, denied = facts.settings.allowed_symbols, facts.settings.denied_symbols
+    for symbol in filter(None, (facts.symbol, facts.leader_symbol)):
+        if symbol in denied or (allowed is not None and symbol not in allowed):
+            return Deny(Reason(ReasonCode.SYMBOL_NOT_ALLOWED, {"symbol": symbol}))
     return ALLOW
 
 
