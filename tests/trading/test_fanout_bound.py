@@ -214,6 +214,7 @@ def test_a_fan_out_that_nobody_counted_is_counted_when_it_leaves(world: World) -
 def test_counting_costs_one_statement_for_each_chunk(world: World) -> None:
     for _ in range(2):
         world.follower()
+    world.run(world.entry())  # their leverage is set now: nothing is prepared, all leave at once
     (shard_id,) = world.dispatch(world.entry())
     forget_controls()
     with CaptureQueriesContext(connection) as captured:
