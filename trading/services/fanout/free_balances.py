@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Q
+
 from customers.domain.ids import first_id_of
 from trading.domain.order_states import OrderState
 from trading.models import Balance, Order
@@ -41,7 +43,7 @@ def free_balances_of(
     """(equity, what is available) by account and currency. Two queries."""
     venues = {row.account_id: row.venue for row in followers}
     found, told = _told(tenant_id, venues)
-    entries = list(_entries(tenant_id, venues, _since(told, now)))
+    entries = _entries(tenant_id, venues, _since(told, now), sent_after=min(told.values(), default=now))
     for (account_id, currency), margin in _reserved(entries, venues, told).items():
         if currency in found.get(account_id, {}):
             equity, available = found[account_id][currency]
@@ -99,12 +101,15 @@ def _reserved(
     return reserved
 
 
-def _entries(tenant_id: str, account_ids: Iterable[str], since: datetime) -> Iterable[_Entry]:
+def _entries(
+    tenant_id: str, account_ids: Iterable[str], since: datetime, *, sent_after: datetime
+) -> Iterable[_Entry]:
     """Of late, and those that still wait to be sent. By their ids, which are ordered by time: an
-    account's history is not searched."""
+    account's history is not searched. What all balances were told after is not fetched."""
     entries = Order.objects.for_tenant(tenant_id).filter(
         account_id__among=set(account_ids), is_entry=True
     )
-    recent = entries.filter(pk__gte=first_id_of(since)).exclude(state__in=_NEVER_THERE)
+    not_told = Q(sent_at=None) | Q(sent_at__gt=sent_after)
+    recent = entries.filter(not_told, pk__gte=first_id_of(since)).exclude(state__in=_NEVER_THERE)
     unsent = entries.filter(pk__lt=first_id_of(since), state__in=_UNSENT)
     return recent.values_list(*_COLUMNS).union(unsent.values_list(*_COLUMNS), all=True)
