@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -20,41 +21,64 @@ from django.db.utils import ConnectionHandler
 from customers.tenancy import tripwire_disabled
 
 Table = tuple[set[tuple[str, bool]], set[tuple[str, ...]]]
+Migrate = Callable[..., subprocess.CompletedProcess[str]]
+OwnDatabase = tuple[dict[str, Any], str]
+"""The settings of a connection to it, and its URL."""
 
 
 @pytest.fixture
-def migrated(db: None, tmp_path: Path) -> Iterator[BaseDatabaseWrapper]:
-    """An empty database beside that of the tests, after `manage.py migrate`."""
+def own_database(db: None, tmp_path: Path) -> Iterator[OwnDatabase]:
+    """An empty one beside that of the tests: its settings and its URL."""
     values: dict[str, Any] = dict(connection.settings_dict)
-    if connection.vendor == "mysql":
-        values["NAME"] += "_migrated"
-        url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{values['NAME']}"))
-        with connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE IF EXISTS `{values['NAME']}`")
-            cursor.execute(f"CREATE DATABASE `{values['NAME']}` CHARACTER SET utf8mb4")
-    else:
+    if connection.vendor != "mysql":
         values["NAME"] = str(tmp_path / "migrated.sqlite3")
-        url = f"sqlite:///{values['NAME']}"
+        yield values, f"sqlite:///{values['NAME']}"
+        return
+    values["NAME"] += "_migrated"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS `{values['NAME']}`")
+        cursor.execute(f"CREATE DATABASE `{values['NAME']}` CHARACTER SET utf8mb4")
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    try:
+        yield values, urlunsplit(parts._replace(path=f"/{values['NAME']}"))
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE `{values['NAME']}`")
+
+
+@pytest.fixture
+def migrate(own_database: OwnDatabase, tmp_path: Path) -> Migrate:
+    """Runs `manage.py migrate` on it. In a process of its own: these tests have no migrations."""
     environment = {
         **os.environ,
-        "DATABASE_URL": url,
+        "DATABASE_URL": own_database[1],
         "DJANGO_SETTINGS_MODULE": "config.settings.local",
         "VAR_DIR": str(tmp_path),
     }
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-        check=True,
+    return lambda *options: subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0", *options],
         cwd=settings.BASE_DIR,
         env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    other = ConnectionHandler({"default": values})["default"]
+
+
+@pytest.fixture
+def migrated(own_database: OwnDatabase, migrate: Migrate) -> Iterator[BaseDatabaseWrapper]:
+    migrate().check_returncode()
+    with _connected(own_database) as database:
+        yield database
+
+
+@contextmanager
+def _connected(own_database: OwnDatabase) -> Iterator[BaseDatabaseWrapper]:
+    database = ConnectionHandler({"default": own_database[0]})["default"]
     try:
-        yield other
+        yield database
     finally:
-        other.close()
-        if connection.vendor == "mysql":
-            with connection.cursor() as cursor:
-                cursor.execute(f"DROP DATABASE `{values['NAME']}`")
+        database.close()
 
 
 @pytest.mark.slow
@@ -69,6 +93,28 @@ def test_they_make_the_tables_of_the_models(migrated: BaseDatabaseWrapper) -> No
             if _table(connection, table) != _table(migrated, table)
         }
     assert differing == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_database_between_two_versions_is_refused(
+    own_database: OwnDatabase, migrate: Migrate
+) -> None:
+    """Django itself would find nothing to do and leave tables missing."""
+    migrate("--fake").check_returncode()
+    with _connected(own_database) as database:
+        _forget(database, "0001_squashed")
+        assert migrate("--check").returncode == 0  # all that it replaces are there
+        _forget(database, "0001_squashed")
+        _forget(database, "0026_followed_changes")
+        refused = migrate()
+    assert refused.returncode != 0
+    assert "1 of them are missing, the first is 0026_followed_changes" in refused.stderr
+
+
+def _forget(database: BaseDatabaseWrapper, name: str) -> None:
+    with tripwire_disabled(), database.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'trading' AND name = %s", [name])
 
 
 def _table(database: Any, name: str) -> Table:

@@ -43,7 +43,8 @@ def free_balances_of(
     """(equity, what is available) by account and currency. Two queries."""
     venues = {row.account_id: row.venue for row in followers}
     found, told = _told(tenant_id, venues)
-    entries = _entries(tenant_id, venues, _since(told, now), sent_after=min(told.values(), default=now))
+    oldest = min(told.values(), default=now)
+    entries = _entries(tenant_id, venues, _since(told, now), sent_after=oldest)
     for (account_id, currency), margin in _reserved(entries, venues, told).items():
         if currency in found.get(account_id, {}):
             equity, available = found[account_id][currency]
