@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -262,7 +262,7 @@ class SubscriptionAdmin(SettingsRowAdmin):
             gettext_lazy("Sizing"),
             {"fields": ["sizing_mode", ("ratio", "fixed_amount"), "max_leverage"]},
         ),
-        (gettext_lazy("Start"), {"fields": ["existing_positions"]}),
+        (pgettext_lazy("of a copy", "Start"), {"fields": ["existing_positions"]}),
         (gettext_lazy("Dates"), {"fields": [("created_at", "changed_at")]}),
     ]
     actions = ["pause_selected", "resume_selected", "stop_selected"]

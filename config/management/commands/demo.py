@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.demo.cast import AURORA, CLIENT_LOGINS, HARBOUR
 from config.demo.environment import choose_paper_address, control_token, restart_with
-from config.demo.run import DemoStack, prepare, seed_in_thread
+from config.demo.run import DemoStack, accounts_read_in_thread, prepare, seed_in_thread
 from config.demo.seed import SUPERUSER, DemoFiles
 from config.supervisor.child import ChildSpec, StartError
 from config.supervisor.ports import LOOPBACK, is_free
@@ -63,6 +63,7 @@ class Command(BaseCommand):
         async def populate(supervisor: Supervisor) -> None:
             supervisor.say("seeding firms, clients and followers (nothing that exists is changed)")
             await seed_in_thread(demo.files)
+            await accounts_read_in_thread()
             await supervisor.add(leader_spec(demo, port))
             self._print_logins(demo.files, port)
 
