@@ -199,13 +199,13 @@ FIGURES: list[tuple[str, Figures, dict[str, Any]]] = [
         "a withdrawal that is not counted yet",
         account(usdt(15000), holds=(LONG,), since=record(20000, 20000), compared=(usdt(20000),)),
         {
-            "equity": 9000, "earned_equity": 14000, "margin_ratio_percent": "1666.67",
+            "equity": 9000, "earned_equity": 14000, "kept_equity": 9000, "margin_ratio_percent": "1666.67",
         },
     ),
     (
         "a deposit that is not counted yet",
         account(usdt(25000), since=record(20000, 20000), compared=(usdt(20000),)),
-        {"equity": 25000, "earned_equity": 25000},
+        {"equity": 25000, "earned_equity": 25000, "kept_equity": 20000},
     ),
     (
         # 0.15 BTC − 0.05 BTC of the position, at 40000
@@ -219,7 +219,13 @@ FIGURES: list[tuple[str, Figures, dict[str, Any]]] = [
     (
         "less than nothing",
         account(usdt(-100), since=record(1000, 1000)),
-        {"drawdown_percent": 110, "daily_pnl": -1100, "leverage": None},
+        {"drawdown_percent": 110, "daily_pnl": -1100, "leverage": 0, "margin_used_percent": 0},
+    ),
+    (
+        # 54000 by a cent
+        "something held by nothing",
+        account(usdt(5000), holds=(LONG,)),
+        {"equity": -1000, "leverage": 5400000, "margin_used_percent": 540000000},
     ),
 ]  # fmt: skip
 

@@ -24,10 +24,18 @@ from tests.factories import (
 from tests.trading.portfolio.test_monitor import actions, left, price_is, watch
 from tests.trading.world import World
 from trading.alert_texts import alert_text
-from trading.models import Alert, PlatformAction, RiskAction, TradingControl
+from trading.models import (
+    Alert,
+    Balance,
+    PlatformAction,
+    PlatformThreshold,
+    RiskAction,
+    RiskThreshold,
+    TradingControl,
+)
 from trading.risk_texts import action_done_text, action_found_text
 from trading.services.control_state import forget_controls
-from trading.services.portfolio import acting
+from trading.services.portfolio import acting, valuing
 
 
 def declare(world: World, level: str, measure: str, limit: str, action: str, **more: Any) -> None:
@@ -199,6 +207,122 @@ def test_what_a_dying_process_left_is_done_once_later(crashing: World, dies_at: 
     assert {crashing.reload(copy).status for copy in copies} == {"ending"}
     (action,) = actions(crashing)
     assert action.done_at is not None
+    assert action.outcome == {"copies": "2"}
+    assert len(level_alerts(crashing)) == 1
+
+
+def test_a_process_that_dies_after_reducing_leaves_a_true_account_of_it(crashing: World) -> None:
+    copies = two_enter(crashing)
+    declare(crashing, "tenant", "drawdown", "15", "reduce", reduce_percent=Decimal(30))
+    price_is(crashing, "54000")
+    with mock.patch.object(acting, "alert_raise", side_effect=SystemExit), pytest.raises(SystemExit):
+        watch(crashing)
+    watch(crashing)
+    (action,) = actions(crashing)
+    assert action.outcome["orders"] == "2"
+    assert len(level_alerts(crashing)) == 1
+    for copy in copies:
+        crashing.check_until(lambda copy=copy: crashing.held(copy).filled == 7, "three tenths")
+
+
+def test_one_copy_that_cannot_end_keeps_no_other_from_it(crashing: World) -> None:
+    first, second = two_enter(crashing)
+    declare(crashing, "tenant", "drawdown", "15", "close")
+    price_is(crashing, "54000")
+    sound = acting.subscription_end
+
+    def broken(*, subscription: Subscription, **more: Any) -> Subscription:
+        if subscription.pk == min(first.pk, second.pk):
+            raise RuntimeError("broken")
+        return sound(subscription=subscription, **more)
+
+    with mock.patch.object(acting, "subscription_end", broken):
+        watch(crashing)
+    found = sorted((first, second), key=lambda copy: copy.pk)
+    assert [crashing.reload(copy).status for copy in found] == ["active", "ending"]
+    assert actions(crashing)[0].done_at is None
+    watch(crashing)
+    assert {crashing.reload(copy).status for copy in found} == {"ending"}
+    assert actions(crashing)[0].outcome == {"copies": "2"}
+
+
+@pytest.mark.parametrize("level", ["account", "tenant"])
+def test_a_deposit_does_not_reduce_twice(crashing: World, level: str) -> None:
+    """A stream tells of a higher balance before bills tell that it was not won."""
+    copies = two_enter(crashing)
+    declare(crashing, level, "daily_loss", "500", "reduce", reduce_percent=Decimal(30))
+    price_is(crashing, "54000")
+    watch(crashing)
+    for copy in copies:
+        crashing.check_until(lambda copy=copy: crashing.held(copy).filled == 7, "three tenths")
+        crashing.refresh(copy.account_id)
+    done = len(actions(crashing))
+    for copy in copies:
+        crashing.paper.control.call(
+            "POST", "deposits",
+            {"apiKey": crashing.keys[copy.account_id].api_key, "ccy": "USDT", "amt": "5000"},
+        )  # fmt: skip
+        with tenant_scope(crashing.tenant.pk):
+            (balance,) = Balance.objects.filter(account=copy.account_id)
+            for name in ("equity", "available", "equity_usd"):
+                setattr(balance, name, getattr(balance, name) + 5000)
+            balance.save()
+    watch(crashing)
+    assert [action.over_at for action in actions(crashing)] == [None] * done
+    for copy in copies:
+        crashing.refresh(copy.account_id)
+    watch(crashing)
+    watch(crashing)
+    assert [action.over_at for action in actions(crashing)] == [None] * done
+    assert [left(crashing, copy) for copy in copies] == [7, 7]
+
+
+def test_a_strategy_that_was_closed_may_be_closed_again_at_once(crashing: World) -> None:
+    copy = two_enter(crashing)[0]
+    declare(
+        crashing, "strategy", "leverage", "1.5", "reduce", reduce_percent=Decimal(99),
+        strategy=crashing.strategy,
+    )  # fmt: skip
+    watch(crashing)
+    crashing.check_until(lambda: crashing.held(copy).filled < 1, "all but a rest")
+    crashing.run(crashing.signal("close"))
+    watch(crashing)
+    assert [action.over_at is None for action in actions(crashing)] == [False]
+    crashing.run(crashing.entry())
+    watch(crashing)
+    assert [action.over_at is None for action in actions(crashing)] == [False, True]
+
+
+def test_nothing_is_over_because_a_market_is_not_known_for_a_while(crashing: World) -> None:
+    two_enter(crashing)
+    declare(crashing, "strategy", "gross_exposure", "11000", "alert", strategy=crashing.strategy)
+    watch(crashing)
+    with mock.patch.object(valuing, "instrument_of_order", return_value=None):
+        watch(crashing)
+    (action,) = actions(crashing)
+    assert action.over_at is None
+
+
+def test_a_threshold_that_became_another_one_is_judged_anew(crashing: World) -> None:
+    copies = two_enter(crashing)
+    declare(crashing, "tenant", "gross_exposure", "11000", "alert")
+    declare(crashing, "account", "gross_exposure", "5000", "alert")
+    declare(crashing, "platform", "gross_exposure", "11000", "alert")
+    watch(crashing)
+    with system_scope("test"):
+        RiskThreshold.objects.update(action="stop_entries")
+    PlatformThreshold.objects.update(action="stop_entries")
+    watch(crashing)
+    watch(crashing)
+    with tenant_scope(crashing.tenant.pk):
+        lasting = RiskAction.objects.filter(open_key__isnull=False)
+        found = {action.action for action in lasting}
+    assert found == {"stop_entries"}
+    assert [action.action for action in platform_actions()] == ["alert", "stop_entries"]
+    for level, subject in (("tenant", crashing.tenant.pk), ("customer", copies[0].customer_id)):
+        control = mode_of(level, subject)
+        assert control is not None
+        assert control.mode == "reducing"
 
 
 def test_a_sum_of_old_readings_says_so_and_does_not_end_what_lasts(crashing: World) -> None:

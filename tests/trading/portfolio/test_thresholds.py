@@ -16,6 +16,7 @@ from trading.domain.portfolio.thresholds import (
     Reached,
     RiskAct,
     Threshold,
+    is_undecided,
     measured,
     thresholds_compared,
     thresholds_in_force,
@@ -34,7 +35,7 @@ def held(price: int, **more: object) -> Figures:
 def compared(
     figures: Figures, thresholds: list[Threshold], lasting: Collection[str]
 ) -> tuple[list[Reached], list[str]]:
-    return thresholds_compared(figures, figures.as_earned(), thresholds, lasting)
+    return thresholds_compared(figures.as_kept(), figures.as_earned(), thresholds, lasting)
 
 
 def limit(measure: Measure, value: str, recovery: str = "10", id_: str = "a") -> Threshold:
@@ -83,6 +84,8 @@ def test_what_is_measured(measure: Measure, price: int, value: str) -> None:
         (limit(Measure.MARGIN_RATIO, "2000"), held(50000), False, True, False),
         (limit(Measure.MARGIN_RATIO, "2000"), NONE, True, False, True),
         (limit(Measure.LEVERAGE, "5"), held(50000), False, True, False),
+        (limit(Measure.LEVERAGE, "5"), held(39000), False, True, False),  # worth less than nothing
+        (limit(Measure.LEVERAGE, "5"), account(usdt(0)), True, False, True),  # all is gone
         (limit(Measure.UNREALISED_LOSS, "1"), NONE, False, False, False),
         # a balance that is not known: nothing is reached, nothing is over
         (limit(Measure.DRAWDOWN, "1"), account(), False, False, False),
@@ -112,6 +115,37 @@ def test_a_withdrawal_reaches_nothing_and_a_loss_ends_nothing() -> None:
     assert compared(lost, [limit(Measure.DRAWDOWN, "5")], ())[0]
     withdrawn = account(usdt(19000), since=record(19000, 19000), compared=(usdt(19000),))
     assert compared(withdrawn, [limit(Measure.DRAWDOWN, "5")], {"a"})[1] == ["a"]
+
+
+def test_a_deposit_ends_nothing_before_it_is_counted() -> None:
+    """2000 of 20000 were lost, and 2000 came that might as well have been won."""
+    lost = [limit(Measure.DRAWDOWN, "5"), limit(Measure.DAILY_LOSS, "1000", id_="b")]
+    came = account(usdt(20000), since=record(20000, 20000), compared=(usdt(18000),))
+    assert compared(came, lost, {"a", "b"}) == ([], [])
+    assert compared(came, lost, ()) == ([], [])
+    counted = account(usdt(20000), since=record(22000, 22000), compared=(usdt(20000),))
+    assert compared(counted, lost, {"a", "b"}) == ([], [])
+    won = account(usdt(20000), since=record(20000, 20000), compared=(usdt(20000),))
+    assert sorted(compared(won, lost, {"a", "b"})[1]) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("now", "counted", "lasting", "undecided"),
+    [
+        (19000, 20000, (), True),  # a withdrawal, or a loss of 5 %
+        (19500, 20000, (), False),
+        (19000, 20000, ("a",), True),  # it lasts, or nothing was lost
+        (20000, 19000, (), True),  # a deposit hides what was lost, or it was won back
+        (20000, 19000, ("a",), True),
+        (18000, 19000, ("a",), False),
+    ],
+)
+def test_what_only_the_bills_can_decide(
+    now: int, counted: int, lasting: tuple[str, ...], undecided: bool
+) -> None:
+    figures = account(usdt(now), since=record(20000, 20000), compared=(usdt(counted),))
+    rows = [limit(Measure.DRAWDOWN, "5")]
+    assert is_undecided(figures.as_kept(), figures.as_earned(), rows, lasting) is undecided
 
 
 def test_a_threshold_that_is_gone_is_over() -> None:

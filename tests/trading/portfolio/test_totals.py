@@ -36,3 +36,11 @@ def test_nothing() -> None:
     assert total.margin_ratio_percent is None
     assert total.drawdown_percent is None
     assert total.nearest_percent is None
+    assert (total.leverage, total.margin_used_percent) == (0, 0)
+
+
+def test_what_is_held_by_nothing_is_beyond_every_limit() -> None:
+    total = total_of([part(-50, gross=5000), part(50, gross=1000)])
+    assert total.leverage == 600_000
+    # of unknown value: set against nothing
+    assert total_of([part(None, gross=5000)]).leverage == 0

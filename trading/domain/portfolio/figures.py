@@ -21,6 +21,9 @@ from venues.domain.types import Instrument, InstrumentKind
 ZERO = Decimal(0)
 ONE = Decimal(1)
 HUNDRED = Decimal(100)
+CENT = Decimal("0.01")
+"""What is set against an equity takes this for the least: whoever holds something and has nothing
+left is beyond every limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,9 @@ class Figures:
     earned_equity: Decimal | None
     """At least what it would be without withdrawals that nobody has counted yet: what acts on
     losses goes by this."""
+    kept_equity: Decimal | None
+    """At most what it would be without deposits that nobody has counted yet: by those nothing has
+    recovered."""
     gross: Decimal
     net: Decimal
     unrealised: Decimal
@@ -129,6 +135,14 @@ class Figures:
 
     def as_earned(self) -> Figures:
         return replace(self, equity=self.earned_equity)
+
+    def as_kept(self) -> Figures:
+        return replace(self, equity=self.kept_equity)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Something came or went that is not told apart yet from a gain or a loss."""
+        return self.earned_equity != self.kept_equity
 
     @property
     def distance_percent(self) -> Decimal | None:
@@ -155,16 +169,14 @@ class Figures:
     @property
     def leverage(self) -> Decimal | None:
         """Gross exposure as a multiple of equity."""
-        if self.equity is None or self.equity <= 0:
-            return None
-        return self.gross / self.equity
+        return None if self.equity is None else self.gross / max(self.equity, CENT)
 
     @property
     def margin_used_percent(self) -> Decimal | None:
         """Of equity."""
-        if self.equity is None or self.equity <= 0:
+        if self.equity is None:
             return None
-        return self.margin_used / self.equity * HUNDRED
+        return self.margin_used / max(self.equity, CENT) * HUNDRED
 
 
 def account_figures(
@@ -179,20 +191,23 @@ def account_figures(
 
     `compared`: the account's money without open positions' results when its transfers were last
     counted. A balance that is newer may be less because of a withdrawal, which is no loss, or
-    because of one, and only the next comparison tells.
+    because of one, or more because of a deposit, which is no gain, and only the next comparison
+    tells.
     """
     priced = [(each, each.price) for each in holdings if each.price is not None]
     equity, owned = account_equity(coins, _changes(priced), prices)
-    earned = equity
+    earned = kept = equity
     if compared and equity is not None:
         by_record, _ = account_equity(compared, _gains(priced), prices)
-        earned = equity if by_record is None else max(equity, by_record)
+        if by_record is not None:
+            earned, kept = max(equity, by_record), min(equity, by_record)
     margin = _margins(priced, owned)
     gains = [(each, each.pnl(price), price) for each, price in priced]
     complete = len(priced) == len(holdings) and equity is not None
     return Figures(
         equity=equity,
         earned_equity=earned,
+        kept_equity=kept,
         gross=sum((each.notional(price) for each, price in priced), ZERO),
         net=sum((each.notional(price) * each.direction for each, price in priced), ZERO),
         unrealised=sum(

@@ -5,7 +5,7 @@ Percent as 0.5 for half a percent, amounts in dollars.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -177,7 +177,7 @@ def measured(figures: Measurable, measure: Measure) -> Decimal | None:
 
 
 def thresholds_compared(
-    figures: Measurable,
+    kept: Measurable,
     earned: Measurable,
     thresholds: Iterable[Threshold],
     lasting: Collection[str],
@@ -186,7 +186,7 @@ def thresholds_compared(
     reached and is not over yet, of thresholds that are gone as well.
 
     Nothing is reached by a withdrawal that is not counted yet (`earned` are the figures without
-    such), and nothing is over by a loss that might be one.
+    such), and nothing is over by a deposit (`kept` are those without such).
     """
     reached, over = [], []
     known = {}
@@ -197,13 +197,25 @@ def thresholds_compared(
             reached.append(Reached(threshold, value))
     for id_ in lasting:
         declared = known.get(id_)
-        value = None if declared is None else measured(figures, declared.measure)
+        value = None if declared is None else measured(kept, declared.measure)
         if declared is None or (
             # What cannot be priced may be what it was reached by.
-            figures.is_complete and value is not None and declared.is_over(value)
+            kept.is_complete and value is not None and declared.is_over(value)
         ):
             over.append(id_)
     return reached, over
+
+
+def is_undecided(
+    kept: Measurable,
+    earned: Measurable,
+    thresholds: Sequence[Threshold],
+    lasting: Collection[str],
+) -> bool:
+    """Whether something would be reached, or over, if what came or went were a loss or a gain."""
+    surely, over = thresholds_compared(kept, earned, thresholds, lasting)
+    perhaps, perhaps_over = thresholds_compared(earned, kept, thresholds, lasting)
+    return len(surely) != len(perhaps) or len(over) != len(perhaps_over)
 
 
 def thresholds_in_force(declared: Iterable[Threshold]) -> list[Threshold]:

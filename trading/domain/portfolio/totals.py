@@ -8,6 +8,8 @@ from decimal import Decimal
 
 ZERO = Decimal(0)
 HUNDRED = Decimal(100)
+CENT = Decimal("0.01")
+"""The least that equity is taken for, as of a single account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +92,14 @@ class Total:
         return self.nearest_percent
 
     @property
-    def leverage(self) -> Decimal | None:
+    def leverage(self) -> Decimal:
         """Gross exposure as a multiple of equity."""
-        return None if self.equity <= 0 else self.valued_gross / self.equity
+        return self.valued_gross / max(self.equity, CENT)
 
     @property
-    def margin_used_percent(self) -> Decimal | None:
+    def margin_used_percent(self) -> Decimal:
         """Of equity."""
-        return None if self.equity <= 0 else self.valued_margin_used / self.equity * HUNDRED
+        return self.valued_margin_used / max(self.equity, CENT) * HUNDRED
 
     @property
     def margin_ratio_percent(self) -> Decimal | None:

@@ -7,10 +7,12 @@ that is ending goes on to end.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.db import transaction
 from django.utils import timezone
 
 from customers.models import Tenant
@@ -29,6 +31,18 @@ from trading.services.portfolio.numbers import money_text
 logger = logging.getLogger(__name__)
 
 HUNDRED = Decimal(100)
+
+
+LASTING_COLUMNS = ("open_key", "measure", "action", "threshold__measure", "threshold__action")
+
+
+def lasting_id(
+    threshold_id: str, measure: str, action: str, declared: str | None, act: str | None
+) -> str:
+    """The threshold of an action that lasts. One that was changed into another since has a name
+    that no threshold has, so that it is over, and the new terms are judged for themselves."""
+    is_other = declared is not None and (declared, act) != (measure, action)
+    return f"{threshold_id}, changed" if is_other else threshold_id
 
 
 def alert_subject(action_id: str) -> str:
@@ -100,12 +114,6 @@ def risk_action_do(*, tenant_id: str, action_id: str) -> None:
             outcome = _reduce(action, tenant_id, _selection(action)).outcome(action)
         case RiskAct.CLOSE:
             outcome = {"copies": str(_end_copies(action, tenant_id, _selection(action)))}
-    if (
-        not RiskAction.objects.for_tenant(tenant_id)
-        .filter(pk=action_id, done_at=None)
-        .update(done_at=timezone.now(), outcome=outcome)
-    ):
-        return
     params = {
         **action.params,
         **outcome,
@@ -121,7 +129,11 @@ def risk_action_do(*, tenant_id: str, action_id: str) -> None:
         params |= {"customer": action.account.customer.name, "account": action.account.label}
     else:
         params["name"] = action.subject_name
-    alert_raise(tenant_id=tenant_id, code=code, subject=alert_subject(action_id), params=params)
+    undone = RiskAction.objects.for_tenant(tenant_id).filter(pk=action_id, done_at=None)
+    with transaction.atomic():
+        if not undone.update(done_at=timezone.now(), outcome=outcome):
+            return
+        alert_raise(tenant_id=tenant_id, code=code, subject=alert_subject(action_id), params=params)
     logger.warning(
         "risk of %s %s: %s %s of %s, %s %s",
         *(action.level, action.subject_name, action.measure, action.value, action.limit),
@@ -178,32 +190,53 @@ class _Reduced:
 
 
 def _reduce(action: ReachedThreshold, tenant_id: str, selection: Selection) -> _Reduced:
+    """Tells all that was done for this action, whichever process did it."""
     assert action.reduce_percent is not None
-    done = positions_close(
+    positions_close(
         tenant_id=tenant_id,
         selection=selection,
         cause=Intent.Cause.RISK,
         action_id=action.pk,
         part=action.reduce_percent / HUNDRED,
     )
-    return _Reduced(len(done.order_ids), done.refused.total())
+    written = Intent.objects.for_tenant(tenant_id).filter(
+        created_at__gte=action.reached_at, cause=Intent.Cause.RISK, cause_id=action.pk
+    )
+    refused = written.filter(status=Intent.Status.SKIPPED).count()
+    return _Reduced(written.count() - refused, refused)
 
 
 def _end_copies(action: ReachedThreshold, tenant_id: str, selection: Selection) -> int:
-    """Their positions are closed by what ends every copy. What is the client's own stays."""
+    """Their positions are closed by what ends every copy. What is the client's own stays. Returns
+    how many ended by this action, whichever process saw to it."""
     copies = selection.narrow(Subscription.objects.for_tenant(tenant_id), strategy="strategy_id")
-    ended = 0
-    for copy in copies.exclude(status=Subscription.Status.STOPPED).order_by("pk"):
+    with _to_the_end() as attempt:
+        for copy in copies.exclude(status=Subscription.Status.STOPPED).order_by("pk"):
+            with attempt(), suppress(SubscriptionRefusedError):  # stopped in the meantime
+                subscription_end(
+                    subscription=copy,
+                    code=Subscription.EndCode.RISK,
+                    params={"action": action.pk, "level": action.risk_level.value},
+                )
+    return copies.filter(end_code=Subscription.EndCode.RISK, end_params__action=action.pk).count()
+
+
+@contextmanager
+def _to_the_end() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """What fails for one does not keep the others from it; the first failure is raised after all
+    were tried, so that the action is not done yet."""
+    failures: list[Exception] = []
+
+    @contextmanager
+    def attempt() -> Iterator[None]:
         try:
-            subscription_end(
-                subscription=copy,
-                code=Subscription.EndCode.RISK,
-                params={"action": action.pk, "level": action.risk_level.value},
-            )
-        except SubscriptionRefusedError:
-            continue  # stopped in the meantime
-        ended += 1
-    return ended
+            yield
+        except Exception as failure:
+            failures.append(failure)
+
+    yield attempt
+    if failures:
+        raise failures[0]
 
 
 # --- one of the platform -------------------------------------------------------------------------
@@ -228,19 +261,23 @@ def _platform_action_do(action: PlatformAction) -> None:
                 )
         case RiskAct.REDUCE:
             orders, refused = 0, 0
-            for tenant_id in tenant_ids:
-                with tenant_scope(tenant_id):
-                    reduced = _reduce(action, tenant_id, Selection())
-                _tell_firm(action, tenant_id, reduced.outcome(action))
-                orders, refused = orders + reduced.orders, refused + reduced.refused
+            with _to_the_end() as attempt:
+                for tenant_id in tenant_ids:
+                    with attempt():
+                        with tenant_scope(tenant_id):
+                            reduced = _reduce(action, tenant_id, Selection())
+                        _tell_firm(action, tenant_id, reduced.outcome(action))
+                        orders, refused = orders + reduced.orders, refused + reduced.refused
             outcome = _Reduced(orders, refused).outcome(action)
         case RiskAct.CLOSE:
             copies = 0
-            for tenant_id in tenant_ids:
-                with tenant_scope(tenant_id):
-                    ended = _end_copies(action, tenant_id, Selection())
-                _tell_firm(action, tenant_id, {"copies": str(ended)})
-                copies += ended
+            with _to_the_end() as attempt:
+                for tenant_id in tenant_ids:
+                    with attempt():
+                        with tenant_scope(tenant_id):
+                            ended = _end_copies(action, tenant_id, Selection())
+                        _tell_firm(action, tenant_id, {"copies": str(ended)})
+                        copies += ended
             outcome = {"copies": str(copies)}
     if act is RiskAct.STOP_ENTRIES:
         for tenant_id in tenant_ids:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -15,11 +15,12 @@ from trading.domain.portfolio.thresholds import (
     Reached,
     RiskLevel,
     Threshold,
+    is_undecided,
     thresholds_compared,
     thresholds_in_force,
 )
 from trading.models import RiskAction, RiskThreshold
-from trading.services.portfolio.acting import risk_actions_end
+from trading.services.portfolio.acting import LASTING_COLUMNS, lasting_id, risk_actions_end
 from trading.services.portfolio.numbers import money_text, nearest_params
 from trading.services.portfolio.valuing import ValuedAccount, accounts_ask
 
@@ -47,12 +48,11 @@ def thresholds_compare(valued: Mapping[str, ValuedAccount]) -> None:
         own = [each.threshold for each in declared[account.tenant_id] if each.concerns(account)]
         in_force = thresholds_in_force(own)
         open_ones = lasting.get(account.id, {})
-        found, ended = thresholds_compared(
-            account.figures, account.figures.as_earned(), in_force, open_ones
-        )
+        kept, earned = account.figures.as_kept(), account.figures.as_earned()
+        found, ended = thresholds_compared(kept, earned, in_force, open_ones)
         reached[account.tenant_id] += [_action(account, each) for each in found]
         over[account.tenant_id] += [open_ones[id_] for id_ in ended]
-        if _is_doubtful(account.figures, in_force, [*open_ones, *(e.threshold.id for e in found)]):
+        if account.figures.is_doubtful and is_undecided(kept, earned, in_force, open_ones):
             asked[account.tenant_id].append(account.id)
     for tenant_id, actions in reached.items():
         if actions:
@@ -63,14 +63,6 @@ def thresholds_compare(valued: Mapping[str, ValuedAccount]) -> None:
             risk_actions_end(tenant_id, ids)
     for tenant_id, account_ids in asked.items():
         accounts_ask(tenant_id, account_ids)
-
-
-def _is_doubtful(figures: Figures, in_force: Sequence[Threshold], known: Sequence[str]) -> bool:
-    """By the balances alone something more is reached: a withdrawal, or a loss for good."""
-    if figures.equity == figures.earned_equity:
-        return False
-    found, _ = thresholds_compared(figures, figures, in_force, known)
-    return bool(found)
 
 
 def _declared() -> dict[str, list[_Declared]]:
@@ -91,10 +83,10 @@ def _lasting(
     gone: dict[str, list[str]] = defaultdict(list)
     with system_scope("risk: what lasts"):
         rows = RiskAction.objects.filter(open_key__isnull=False, level=RiskLevel.ACCOUNT)
-        columns = ("tenant_id", "pk", "account_id", "open_key")
-        for tenant_id, pk, account_id, open_key in rows.values_list(*columns):
+        columns = ("tenant_id", "pk", "account_id", *LASTING_COLUMNS)
+        for tenant_id, pk, account_id, open_key, *terms in rows.values_list(*columns):
             if account_id in valued:
-                found[account_id][open_key.partition(":")[2]] = pk
+                found[account_id][lasting_id(open_key.partition(":")[2], *terms)] = pk
             else:
                 gone[tenant_id].append(pk)
     return found, gone

@@ -20,11 +20,17 @@ from trading.domain.portfolio.thresholds import (
     Reached,
     RiskLevel,
     Threshold,
+    is_undecided,
     thresholds_compared,
 )
 from trading.domain.portfolio.totals import Part, Total
 from trading.models import PlatformAction, PlatformThreshold, RiskAction, RiskThreshold
-from trading.services.portfolio.acting import platform_actions_end, risk_actions_end
+from trading.services.portfolio.acting import (
+    LASTING_COLUMNS,
+    lasting_id,
+    platform_actions_end,
+    risk_actions_end,
+)
 from trading.services.portfolio.numbers import money_text
 from trading.services.portfolio.valuing import Share, ValuedAccount, accounts_ask
 
@@ -35,20 +41,19 @@ PLATFORM: Subject = (RiskLevel.PLATFORM, "")
 
 @dataclass(slots=True)
 class LevelSum:
-    """`by_balances` is what screens show; `earned` has no withdrawals that are not counted yet."""
+    """`earned` has no withdrawals that are not counted yet, `kept` no deposits."""
 
     tenant_id: str
-    by_balances: Total = field(default_factory=Total)
+    kept: Total = field(default_factory=Total)
     earned: Total = field(default_factory=Total)
     doubtful: list[tuple[str, str]] = field(default_factory=list)
     """(tenant, account) of those where the two differ."""
 
     def add(self, account: ValuedAccount, share: Share | None) -> None:
         figures = account.figures
-        earned = figures.as_earned()
-        self.by_balances.add(_part(account, figures, share))
-        self.earned.add(_part(account, earned, share))
-        if figures.equity != earned.equity:
+        self.kept.add(_part(account, figures.as_kept(), share))
+        self.earned.add(_part(account, figures.as_earned(), share))
+        if figures.is_doubtful:
             self.doubtful.append((account.tenant_id, account.id))
 
 
@@ -96,11 +101,14 @@ def levels_compare(valued: Iterable[ValuedAccount]) -> None:
     over: dict[str, list[str]] = defaultdict(list)
     asked: dict[str, set[str]] = defaultdict(set)
     for subject, thresholds in _concerned(sums, of_tenants, lasting).items():
-        level_sum = sums.get(subject) or LevelSum(lasting[subject].tenant_id)
+        level_sum = sums[subject]
         open_ones = lasting[subject].open_ones if subject in lasting else {}
         found, ended = _compared(level_sum, thresholds, open_ones, asked)
         reached[level_sum.tenant_id] += [_action(subject, level_sum, each) for each in found]
         over[level_sum.tenant_id] += [open_ones[id_] for id_ in ended]
+    for subject, gone in lasting.items():
+        if subject not in sums:  # a strategy of which nothing is held, or no account is left
+            over[gone.tenant_id] += gone.open_ones.values()
     for tenant_id, actions in reached.items():
         if actions:
             with tenant_scope(tenant_id):
@@ -120,16 +128,13 @@ def _compared(
     open_ones: Mapping[str, str],
     asked: dict[str, set[str]],
 ) -> tuple[list[Reached], list[str]]:
-    """Where the balances alone would decide otherwise, the accounts are compared with their bills
-    at once."""
-    plain, earned = level_sum.by_balances, level_sum.earned
-    found, ended = thresholds_compared(plain, earned, thresholds, open_ones)
-    if level_sum.doubtful:
-        known = [*open_ones, *(each.threshold.id for each in found)]
-        if thresholds_compared(plain, plain, thresholds, known)[0]:
-            for tenant_id, account_id in level_sum.doubtful:
-                asked[tenant_id].add(account_id)
-    return found, ended
+    """Where the two would decide differently, the accounts are compared with their bills at
+    once."""
+    kept, earned = level_sum.kept, level_sum.earned
+    if level_sum.doubtful and is_undecided(kept, earned, thresholds, open_ones):
+        for tenant_id, account_id in level_sum.doubtful:
+            asked[tenant_id].add(account_id)
+    return thresholds_compared(kept, earned, thresholds, open_ones)
 
 
 @dataclass(slots=True)
@@ -165,12 +170,11 @@ def _lasting() -> dict[Subject, _Lasting]:
     found: dict[Subject, _Lasting] = {}
     with system_scope("risk: what lasts of sums"):
         rows = RiskAction.objects.filter(open_key__isnull=False).exclude(level=RiskLevel.ACCOUNT)
-        for tenant_id, pk, level, open_key in rows.values_list(
-            "tenant_id", "pk", "level", "open_key"
-        ):
+        columns = ("tenant_id", "pk", "level", *LASTING_COLUMNS)
+        for tenant_id, pk, level, open_key, *terms in rows.values_list(*columns):
             subject_id, _, threshold_id = open_key.partition(":")
-            subject = RiskLevel(level), subject_id
-            found.setdefault(subject, _Lasting(tenant_id)).open_ones[threshold_id] = pk
+            lasting = found.setdefault((RiskLevel(level), subject_id), _Lasting(tenant_id))
+            lasting.open_ones[lasting_id(threshold_id, *terms)] = pk
     return found
 
 
@@ -179,14 +183,11 @@ def _concerned(
     declared: Mapping[str, list[_Declared]],
     lasting: Mapping[Subject, _Lasting],
 ) -> dict[Subject, list[Threshold]]:
-    """Who has a threshold, or something that lasts; those whose accounts are gone as well."""
-    found: dict[Subject, list[Threshold]] = {subject: [] for subject in lasting}
+    """Who has a threshold, or something that lasts."""
+    found: dict[Subject, list[Threshold]] = {each: [] for each in lasting if each in sums}
     subjects: dict[tuple[str, RiskLevel], list[str]] = defaultdict(list)
     for (level, subject_id), each in sums.items():
         subjects[each.tenant_id, level].append(subject_id)
-    for (level, subject_id), one in lasting.items():
-        if subject_id not in subjects[one.tenant_id, level]:
-            subjects[one.tenant_id, level].append(subject_id)
     for tenant_id, rows in declared.items():
         for row in rows:
             for subject_id in subjects[tenant_id, row.level]:
@@ -245,7 +246,10 @@ def _compare_platform(
     level_sum: LevelSum, thresholds: list[Threshold], asked: dict[str, set[str]]
 ) -> None:
     rows = PlatformAction.objects.filter(open_key__isnull=False)
-    open_ones = {open_key: pk for pk, open_key in rows.values_list("pk", "open_key") if open_key}
+    open_ones = {
+        lasting_id(open_key, *terms): pk
+        for pk, open_key, *terms in rows.values_list("pk", *LASTING_COLUMNS)
+    }
     if not thresholds and not open_ones:
         return
     found, ended = _compared(level_sum, thresholds, open_ones, asked)

@@ -165,13 +165,14 @@ def _valued(
         instrument, price = instruments[told.venue, symbol], prices.get((told.venue, symbol))
         if instrument is not None and price is not None:
             of_coins.setdefault(instrument.base, price)
-    marks, leverages = {}, {}
+    marks: dict[str, Decimal | None] = {}
+    leverages: dict[tuple[str, bool], Decimal | None] = {}
     for symbol, quantity, average, mark, pnl, mode, leverage, liquidation, need in told.positions:
         instrument = instruments[told.venue, symbol]
         if instrument is None:
             complete = False
             continue
-        marks[symbol], leverages[symbol] = mark, leverage
+        marks[symbol], leverages[symbol, quantity > 0] = mark, leverage
         holdings.append(
             Holding(
                 instrument,
@@ -187,15 +188,17 @@ def _valued(
             )
         )
     for strategy_id, symbol, filled, entry in told.copied:
-        instrument = instruments[told.venue, symbol]
+        share, instrument = shares[strategy_id], instruments[told.venue, symbol]
         if instrument is None:
-            complete = False
+            complete = False  # of the strategy's sum as well
             continue
         price = prices.get((told.venue, symbol), marks.get(symbol))
-        held = Holding(instrument, filled, entry, price, leverage=leverages.get(symbol))
+        held = Holding(
+            instrument, filled, entry, price, leverage=leverages.get((symbol, filled > 0))
+        )
         if instrument.kind is InstrumentKind.SPOT:
             holdings.append(held)
-        _add_share(shares[strategy_id], held)
+        _add_share(share, held)
     figures = account_figures(
         coins=told.coins,
         holdings=holdings,
