@@ -44,16 +44,22 @@ def entry_flags(pairs: Collection[Pair]) -> dict[Pair, str]:
             continue
         tenant_id, customer_id, own, of_strategy = copies[pair[0]]
         levels = (platform, firms.get(tenant_id), of_strategy, customers.get(customer_id), own)
-        name = next((name for level in levels if (name := _flag_on(level or {}, pair[1]))), "")
+        name = next((name for level in levels if (name := _flag_on(level, pair[1]))), "")
         if name:
             found[pair] = name
     return found
 
 
-def _flag_on(level: Mapping[str, Any], symbol: str) -> str:
-    stated = level.get("values") or {}
-    exceptions = (level.get("symbols") or {}).get(symbol) or {}
+def _flag_on(level: Any, symbol: str) -> str:
+    stated = _object(level, "values")
+    exceptions = _object(_object(level, "symbols"), symbol)
     for name in FLAGS:
         if stated.get(name) is True or exceptions.get(name) is True:
             return name
     return ""
+
+
+def _object(stored: Any, name: str) -> Mapping[str, Any]:
+    """Empty where what is stored is of another kind: one row must not stop everybody's sweep."""
+    found = stored.get(name) if isinstance(stored, Mapping) else None
+    return found if isinstance(found, Mapping) else {}

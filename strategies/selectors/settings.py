@@ -210,8 +210,12 @@ _LEVELS: Mapping[type[StatedSettings], Level] = {
 
 
 def _with(settings: Mapping[str, Any], **columns: Any) -> dict[str, Any]:
-    """`settings` with what columns say; an amount becomes the text that JSON keeps exactly."""
-    values = dict(settings.get("values") or {})
+    """`settings` with what columns say; an amount becomes the text that JSON keeps exactly. What
+    is no object stays none, for whoever reads it to say so."""
+    stated = settings.get("values") if isinstance(settings, Mapping) else settings
+    if not isinstance(stated or {}, Mapping):
+        return {"values": stated, "symbols": {}}
+    values = dict(stated or {})
     for name, value in columns.items():
         if value is not None:
             values[name] = format(value, "f") if isinstance(value, Decimal) else value

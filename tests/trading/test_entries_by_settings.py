@@ -74,6 +74,18 @@ def test_what_rests_leaves_the_book(world: World, level: str, name: str) -> None
     assert books(world, copy) == (0, 0)
 
 
+@pytest.mark.parametrize("stored", ["broken", {"values": ["x"]}, {"symbols": {SYMBOL: "x"}}])
+def test_what_is_no_object_at_all_stops_nobodys_sweep(world: World, stored: Any) -> None:
+    """Of another copy, whose entry waits as well."""
+    spoilt, copy = waiting_better(world), waiting_better(world)
+    opened(world)
+    state(world, copy, "copy", "close_only")
+    with tenant_scope(world.tenant.pk):
+        Subscription.objects.filter(pk=spoilt.pk).update(settings=stored)
+    assert entries_stop_where_settings_say() == 1
+    world.check_until(lambda: sent(world, copy)[0][2] == "canceled", "it is cancelled")
+
+
 def test_for_one_symbol_only_what_waits_in_it(world: World) -> None:
     copy = waiting_better(world)
     opened(world)

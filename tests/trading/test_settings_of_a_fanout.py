@@ -1,9 +1,19 @@
 """Which copy settings a fan-out goes by, and what its intents say of them."""
 
 from decimal import Decimal
+from typing import Any
+
+import pytest
 
 from customers.tenancy import tenant_scope
-from strategies.models import CustomerSettings, PlatformSettings, Strategy, Subscription
+from strategies.models import (
+    CustomerSettings,
+    PlatformSettings,
+    Strategy,
+    Subscription,
+    TenantSettings,
+)
+from tests.factories import TenantSettingsFactory
 from tests.trading.world import World
 from trading import tasks
 
@@ -65,6 +75,30 @@ def test_an_exception_for_the_symbol_is_in_force(world: World) -> None:
     world.fan_out(signal)
     [order] = world.orders(signal_id=signal.pk)
     assert order.leverage == 2
+
+
+@pytest.mark.parametrize("level", ["platform", "tenant", "strategy", "customer", "copy"])
+@pytest.mark.parametrize("stored", ["broken", ["broken"], {"values": "broken"}, {"symbols": ["x"]}])
+def test_what_is_no_object_at_all_stops_no_exit(world: World, level: str, stored: Any) -> None:
+    copy = world.follower()
+    world.run(world.entry())
+    PlatformSettings.objects.get_or_create(pk=1)
+    TenantSettingsFactory(tenant=world.tenant)
+    with tenant_scope(world.tenant.pk):
+        CustomerSettings.objects.create(tenant_id=world.tenant.pk, customer_id=copy.customer_id)
+        model = {
+            "platform": PlatformSettings,
+            "tenant": TenantSettings,
+            "strategy": Strategy,
+            "customer": CustomerSettings,
+            "copy": Subscription,
+        }[level]
+        model.objects.all().update(settings=stored)
+    entry, close = world.entry(), world.signal("close")
+    world.run(entry)
+    assert world.intent(entry, copy).reason_code == "settings_unreadable"
+    world.run(close)
+    assert world.held(copy).filled == 0
 
 
 def test_settings_that_cannot_be_read_open_nothing_and_close_all_the_same(world: World) -> None:

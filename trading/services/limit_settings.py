@@ -133,14 +133,15 @@ def _read(level: Level, content: Mapping[str, Any]) -> _Read:
     try:
         values = layer_from_json(level, content).values
     except SettingValueError as error:
-        return _read_singly(content, error.name)
-    except (AttributeError, TypeError):  # no object where one belongs
-        return _Read(LossLimits(), "?", is_doubtful=True)
+        stated = content.get("values") or {} if isinstance(content, Mapping) else None
+        if not isinstance(stated, Mapping):
+            return _Read(LossLimits(), error.name, is_doubtful=True)
+        return _read_singly(stated, error.name)
     return _Read(LossLimits(*(values.get(name) for name in LIMITS)))
 
 
-def _read_singly(content: Mapping[str, Any], unreadable: str) -> _Read:
-    stated, limits, is_doubtful = content.get("values") or {}, [], False
+def _read_singly(stated: Mapping[str, Any], unreadable: str) -> _Read:
+    limits, is_doubtful = [], False
     for name in LIMITS:
         limit = None
         try:

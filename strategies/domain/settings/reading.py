@@ -74,12 +74,26 @@ def layer_from_json(
 
     Raises SettingValueError for what a form would have refused.
     """
+    content = _object(content)
+    symbols = _object(content.get("symbols"))
     return Layer(
         level,
-        _values(content.get("values") or {}),
-        {symbol: _values(stated) for symbol, stated in (content.get("symbols") or {}).items()},
+        _values(_object(content.get("values"))),
+        {symbol: _values(_object(stated)) for symbol, stated in symbols.items()},
         binding,
     )
+
+
+NO_OBJECT = "?"
+"""Named instead of a setting, where all that is stored is of another kind."""
+
+
+def _object(stored: Any) -> Mapping[str, Any]:
+    if stored is None or isinstance(stored, Mapping):
+        return stored or {}
+    error = SettingValueError(SettingProblemCode.UNKNOWN)
+    error.name = NO_OBJECT
+    raise error
 
 
 def layer_problems(content: Mapping[str, Any]) -> list[SettingProblem]:

@@ -60,7 +60,7 @@ class SettingsInForce:
     def __init__(self, shared: Mapping[str, Any], symbol: str) -> None:
         self._symbol, self._shared = symbol, shared
         levels = (shared.get(level.name.lower()) or {} for level in SHARED_LEVELS)
-        self.maps_for_all = any("symbol_map" in (each.get("values") or ()) for each in levels)
+        self.maps_for_all = any("symbol_map" in stated_by(each) for each in levels)
         """Some level above the copies states a map of symbols."""
         self._known: dict[Hashable, FollowerSettings] = {}
         self._above: Merged | Reason
@@ -90,6 +90,11 @@ class SettingsInForce:
 
 
 _DEFAULTS = effective_settings(Merged({}, {}))
+
+
+def stated_by(level: Any) -> Any:
+    """What it states in general; nothing where what is stored is no object."""
+    return (level.get("values") or ()) if isinstance(level, Mapping) else ()
 
 
 def _unreadable(error: SettingValueError) -> Reason:

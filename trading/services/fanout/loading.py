@@ -44,6 +44,7 @@ from trading.services.fanout.context import (
     Market,
     SettingsInForce,
     ShardContext,
+    stated_by,
 )
 from trading.services.fanout.margin_terms import entry_leverage, freed_margin, margin_mode
 from venues.domain.types import InstrumentKind
@@ -313,9 +314,8 @@ def may_map(context: ShardContext, row: FollowerRow) -> bool:
     """Whether it is worth a look: a map is stated somewhere above it, or by itself, or was."""
     if row.is_mapped or context.settings.maps_for_all:
         return True
-    own = (row.settings or {}).get("values") or ()
-    customers = (row.customer_settings or {}).get("values") or ()
-    return "symbol_map" in own or "symbol_map" in customers
+    levels = row.settings, row.customer_settings
+    return any("symbol_map" in stated_by(level) for level in levels)
 
 
 def symbol_map_of(context: ShardContext, row: FollowerRow) -> Mapping[str, str]:
