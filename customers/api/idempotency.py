@@ -49,11 +49,13 @@ def answer_once(
     request: bytes,
     status: int,
     work: Callable[[], dict[str, Any]],
+    before: Callable[[], object] | None = None,
 ) -> HttpResponse:
     """Do `work` once for the key and answer its JSON; afterwards the same bytes again.
 
-    `request` is what must be the same: the route and the raw body. An error raised by `work` is
-    not kept, so a corrected request may use the key again.
+    `request` is what must be the same: the route and the raw body. `before` is what `work` needs
+    that may ask a network: it runs outside the transaction, and not for an answer that is stored.
+    An error that either raises is not kept, so a corrected request may use the key again.
     """
     try:
         claim = idempotency_claim(api_key=api_key, key=key, request=request)
@@ -77,6 +79,8 @@ def answer_once(
         return body
 
     try:
+        if before is not None:
+            before()
         body = retry_on_deadlock(work_and_store)
     except BaseException:
         idempotency_release(claim=claim)

@@ -27,7 +27,8 @@ from strategies.domain.settings import (
     without_effect,
 )
 from strategies.domain.settings.reading import SettingValueError
-from strategies.models import Strategy, Subscription
+from strategies.models import Subscription
+from strategies.selectors.offers import offered_to_key
 from strategies.selectors.settings import settings_content, subscription_settings
 from strategies.services.settings import (
     BINDABLE,
@@ -96,6 +97,10 @@ class InForceOutput(serializers.Serializer):
     origins = serializers.ListField(
         child=serializers.CharField(), help_text="The levels that it came from."
     )
+    exceptions = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Those of them whose exception for the symbol it is, not their word in general.",
+    )
     fixed = serializers.BooleanField(help_text="By the strategy: the copy cannot state another.")
     idle_by = serializers.CharField(
         allow_blank=True,
@@ -147,14 +152,15 @@ class SubscriptionViewSet(TenantReadViewSet):
         raw = bytes(request._request.body)
         body = StartInput(data=request.data)
         body.is_valid(raise_exception=True)
-        draft = self._draft(body.validated_data)
         starter = Starter(None, by_staff=False, ip_address=request.META.get("REMOTE_ADDR") or None)
+        drafts: list[Subscription] = []
         return answer_once(
             api_key=self.api_key,
             key=key,
             request=b"POST subscriptions\n" + raw,
             status=201,
-            work=lambda: _begin(draft, starter),
+            before=lambda: drafts.append(self._draft(body.validated_data)),
+            work=lambda: _begin(drafts[0], starter),
         )
 
     def _draft(self, asked: Mapping[str, Any]) -> Subscription:
@@ -162,8 +168,8 @@ class SubscriptionViewSet(TenantReadViewSet):
         account = accounts.filter(pk=asked["account"]).first()
         if account is None:
             raise ApiError(422, "unknown_account", "There is no such account.", "account")
-        strategies = Strategy.objects.for_tenant(account.tenant_id)
-        strategy = strategies.filter(pk=asked["strategy"]).first()
+        # Of what is not offered not even its settings are told, in what is said of wrong ones.
+        strategy = offered_to_key(self.api_key).filter(pk=asked["strategy"]).first()
         if strategy is None:
             raise ApiError(422, Refused.NOT_OFFERED, "There is no such strategy.", "strategy")
         content = {name: asked[name] for name in ("values", "symbols")}
@@ -238,6 +244,9 @@ def _document(subscription: Any, symbol: str) -> dict[str, Any]:
         name: {
             "value": value_to_json(spec, getattr(found.settings, name)),
             "origins": [origin.level.name.lower() for origin in found.origin(name)],
+            "exceptions": [
+                origin.level.name.lower() for origin in found.origin(name) if origin.symbol
+            ],
             "fixed": name in found.binding & BINDABLE,
             "idle_by": idle.get(name, ""),
         }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from customers.models import User
+from customers.models import ExchangeAccount, User
 from customers.services.audit import audit_record
 from customers.services.events import (
     EventDraft,
@@ -17,7 +19,7 @@ from customers.services.events import (
     events_record,
     staff_audience,
 )
-from customers.tenancy import tenant_scope
+from customers.tenancy import system_scope, tenant_scope
 from strategies.domain.settings import (
     SPECS,
     Effective,
@@ -115,7 +117,7 @@ def settings_problems(row: StatedSettings, content: Mapping[str, Any]) -> list[S
         # What another level states wrongly is not for this one to mend.
         layers = [own_layer(row, content)]
     asks_venue = any("leverage" in stated for _symbol, stated in _parts(content))
-    limits = _venue_limits(row) if asks_venue else {}
+    limits = _venue_limits(row) if asks_venue else _VenueLimits((), {})
     for symbol, stated in _parts(content):
         problems += _bound(layers, symbol)
         found = effective_settings(merged(layers, symbol))
@@ -125,7 +127,7 @@ def settings_problems(row: StatedSettings, content: Mapping[str, Any]) -> list[S
             if problem.name in stated or set(problem.params.values()) & set(stated)
         ]
         if "leverage" in stated:
-            problems += _above_venue(row, found, symbol, limits)
+            problems += _above_venue(found, symbol, limits)
     return [*problems, *_not_listed(row, content)]
 
 
@@ -146,20 +148,45 @@ def _bound(layers: Sequence[Layer], symbol: str) -> list[SettingProblem]:
     ]
 
 
-def _venue_limits(row: StatedSettings) -> Mapping[str, Decimal]:
-    """The highest leverage of each symbol at a copy's venue; none while it cannot be asked, and
-    then planning keeps below it."""
-    if not isinstance(row, Subscription):
-        return {}
-    try:
-        listed = markets.instruments(row.account.venue)
-    except (VenueError, TimeoutError, UnknownVenueError):
-        return {}
-    return {
-        symbol: instrument.max_leverage
-        for symbol, instrument in listed.items()
-        if instrument.kind is not InstrumentKind.SPOT
-    }
+@dataclass(frozen=True, slots=True)
+class _VenueLimits:
+    """The highest leverage of each symbol at any of the venues that a level's copies may trade on;
+    none while one of these cannot be asked, and then planning keeps below it."""
+
+    venues: Sequence[str]
+    of_symbols: Mapping[str, Decimal]
+
+
+def _venue_limits(row: StatedSettings) -> _VenueLimits:
+    venues = _venues(row)
+    found: dict[str, Decimal] = {}
+    for venue in venues:
+        try:
+            listed = markets.instruments(venue)
+        except (VenueError, TimeoutError, UnknownVenueError):
+            return _VenueLimits(venues, {})
+        for symbol, instrument in listed.items():
+            if instrument.kind is not InstrumentKind.SPOT:
+                found[symbol] = max(instrument.max_leverage, found.get(symbol, Decimal(0)))
+    return _VenueLimits(venues, found)
+
+
+def _venues(row: StatedSettings) -> list[str]:
+    """Of a copy its account's; above it, those of all accounts that it may come to concern."""
+    if isinstance(row, Subscription):
+        return [row.account.venue]
+    if isinstance(row, PlatformSettings):
+        with system_scope("settings: where accounts are"):
+            return _venues_of(ExchangeAccount.objects.all())
+    accounts = ExchangeAccount.objects.for_tenant(row.tenant_id)  # type: ignore[attr-defined]
+    if isinstance(row, CustomerSettings):
+        accounts = accounts.filter(customer_id=row.customer_id)
+    return _venues_of(accounts)
+
+
+def _venues_of(accounts: QuerySet[ExchangeAccount]) -> list[str]:
+    open_ones = accounts.exclude(status=ExchangeAccount.Status.CLOSED)
+    return sorted(set(open_ones.order_by().values_list("venue", flat=True)))
 
 
 def _not_listed(row: StatedSettings, content: Mapping[str, Any]) -> list[SettingProblem]:
@@ -182,17 +209,16 @@ def _not_listed(row: StatedSettings, content: Mapping[str, Any]) -> list[Setting
     ]
 
 
-def _above_venue(
-    row: Any, found: Effective, symbol: str, limits: Mapping[str, Decimal]
-) -> list[SettingProblem]:
+def _above_venue(found: Effective, symbol: str, limits: _VenueLimits) -> list[SettingProblem]:
     """In general, what is above the limit of every symbol that is copied is refused."""
     allowed = found.settings.allowed_symbols
-    asked = [symbol] if symbol else limits if allowed is None else allowed
-    known = [limits[each] for each in asked if each in limits]
+    highest = limits.of_symbols
+    asked = [symbol] if symbol else highest if allowed is None else allowed
+    known = [highest[each] for each in asked if each in highest]
     leverage = found.settings.leverage
     if not known or leverage is None or leverage <= max(known):
         return []
-    params = {"venue": row.account.venue, "limit": f"{max(known).normalize():f}"}
+    params = {"venue": ", ".join(limits.venues), "limit": f"{max(known).normalize():f}"}
     code = SettingProblemCode.ABOVE_VENUE if symbol else SettingProblemCode.ABOVE_VENUES_ALL
     return [SettingProblem("leverage", code, params, symbol)]
 

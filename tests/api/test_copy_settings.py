@@ -33,7 +33,7 @@ def test_what_is_in_force_and_from_where(scene, writer):
     body = writer.get(url(scene.partners)).json()
     assert body["version"] == 0
     assert body["in_force"]["max_leverage"] == {
-        "value": "4", "origins": ["tenant"], "fixed": False, "idle_by": "",
+        "value": "4", "origins": ["tenant"], "exceptions": [], "fixed": False, "idle_by": "",
     }  # fmt: skip
     assert body["in_force"]["direction"]["origins"] == ["default"]
 
@@ -44,6 +44,8 @@ def test_a_change_with_an_exception(scene, writer):
     assert answer.status_code == 200
     ratio = answer.json()["in_force"]["ratio"]
     assert (ratio["value"], ratio["origins"]) == ("0.5", ["subscription"])
+    assert ratio["exceptions"] == ["subscription"]
+    assert answer.json()["in_force"]["sizing_mode"]["exceptions"] == []
     again = writer.put(url(scene.partners), body)
     assert (again.status_code, again.json()["error"]["code"]) == (409, "changed_meanwhile")
 

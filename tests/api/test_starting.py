@@ -64,6 +64,28 @@ def test_what_is_not_offered_is_not_there(scene: Scene, partner: Caller) -> None
     assert begin(partner, invited, account).status_code == 201
 
 
+def test_nothing_is_told_of_the_settings_of_what_is_not_offered(
+    scene: Scene, partner: Caller
+) -> None:
+    hidden = offered(scene, visibility="private", max_leverage=Decimal(3))
+    account = scene.partners.rows["accounts"]
+    answer = begin(partner, hidden, account, values={"leverage_mode": "fixed", "leverage": "9"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "not_offered")
+
+
+def test_what_was_begun_is_answered_again_whatever_came_after(
+    scene: Scene, partner: Caller
+) -> None:
+    strategy, account = offered(scene), scene.partners.rows["accounts"]
+    first = begin(partner, strategy, account, values={"ratio": "2"})
+    with tenant_scope(strategy.tenant_id):
+        Strategy.objects.filter(pk=strategy.pk).update(
+            visibility="private", binding_settings=["ratio"]
+        )
+    again = begin(partner, strategy, account, values={"ratio": "2"})
+    assert (again.status_code, again.content) == (201, first.content)
+
+
 def test_on_no_others_account(scene: Scene, partner: Caller) -> None:
     strategy = offered(scene)
     for world in (scene.house, scene.rivals, scene.strangers):

@@ -76,6 +76,7 @@ _NEEDS: Mapping[tuple[str, StrEnum], tuple[str, ...]] = {
 }
 _ORDERED = (
     ("min_order_amount", "symbol_exposure_cap"),
+    ("min_order_amount", "account_exposure_cap"),
     ("symbol_exposure_cap", "account_exposure_cap"),
     ("per_order_cap", "total_cap"),
     ("fixed_amount", "total_cap"),

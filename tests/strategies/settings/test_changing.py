@@ -9,7 +9,14 @@ from django.db import connection
 
 from customers.models import AuditEntry, Event
 from customers.tenancy import tenant_scope
-from strategies.models import SettingsVersion, Strategy, Subscription
+from strategies.models import (
+    CustomerSettings,
+    PlatformSettings,
+    SettingsVersion,
+    Strategy,
+    Subscription,
+    TenantSettings,
+)
 from strategies.selectors.settings import settings_content, subscription_settings
 from strategies.services.settings import (
     SettingsChangedMeanwhileError,
@@ -17,7 +24,12 @@ from strategies.services.settings import (
     settings_change,
     settings_problems,
 )
-from tests.factories import CustomerSettingsFactory, SubscriptionFactory, TenantSettingsFactory
+from tests.factories import (
+    AccountFactory,
+    CustomerSettingsFactory,
+    SubscriptionFactory,
+    TenantSettingsFactory,
+)
 from tests.strategies.sizing.instruments import MARKETS
 from venues import markets
 
@@ -218,6 +230,33 @@ def test_leverage_above_the_venues(copy, monkeypatch, values, symbols, refused):
     with tenant_scope(copy.tenant_id):
         found = settings_problems(copy, {"values": values, "symbols": symbols})
     assert [(p.name, p.code.value, p.symbol) for p in found] == refused
+
+
+@pytest.mark.parametrize("level", ["platform", "tenant", "strategy", "customer"])
+def test_leverage_above_every_venue_that_a_level_concerns(copy, monkeypatch, level):
+    """Of another firm's, or another customer's, nothing counts."""
+    swap = replace(MARKETS["BTC-swap"], max_leverage=Decimal(50))
+    AccountFactory(venue="far", **({"tenant": copy.tenant} if level == "customer" else {}))
+    limits = {copy.account.venue: 50, "far": 100}
+    monkeypatch.setattr(
+        markets,
+        "instruments",
+        lambda venue: {BTC: replace(swap, max_leverage=Decimal(limits[venue]))},
+    )
+    row = {
+        "platform": lambda: PlatformSettings.objects.get_or_create(pk=1)[0],
+        "tenant": lambda: TenantSettings(tenant_id=copy.tenant_id),
+        "strategy": lambda: copy.strategy,
+        "customer": lambda: CustomerSettings(
+            tenant_id=copy.tenant_id, customer_id=copy.customer_id
+        ),
+    }[level]()
+    most = 100 if level == "platform" else 50
+    for leverage, refused in ((most + 1, [("leverage", "above_venues_all")]), (most, [])):
+        content = {"values": {"leverage": str(leverage)}, "symbols": {}}
+        with tenant_scope(copy.tenant_id):
+            problems = settings_problems(row, content)
+        assert [(p.name, p.code.value) for p in problems] == refused, leverage
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,11 @@ def contradict(**values):
             "min_order_amount",
             "above_other",
         ),
+        (
+            {"min_order_amount": "100", "account_exposure_cap": "50"},
+            "min_order_amount",
+            "above_other",
+        ),
         ({"per_order_cap": "100", "total_cap": "50"}, "per_order_cap", "above_other"),
         ({"leverage": "20", "max_leverage": "10"}, "leverage", "above_other"),
         (
