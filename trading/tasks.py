@@ -36,6 +36,7 @@ from trading.services.stops.leaders import stops_follow as follow_stops
 from trading.services.stops.watching import stops_watch as watch_stops
 from trading.services.submission import OrderSender, claimant
 from trading.services.submission import orders_submit as submit_orders
+from trading.services.submission.refusals import refusals_forget
 from trading.services.unreadable import unreadable_alerts_end
 from trading.services.unresolved import unresolved_alert
 
@@ -105,7 +106,8 @@ def accounts_compare(*, account_ids: list[str], tenant_id: str) -> None:
 
 @shared_task(base=TenantTask)
 def account_check(*, account_id: str, tenant_id: str) -> None:
-    """After new keys: permissions, modes, balances, positions."""
+    """After new keys, or when somebody asks for it: permissions, modes, balances, positions."""
+    refusals_forget(tenant_id=tenant_id, account_id=account_id)
     refresh_accounts(tenant_id=tenant_id, account_ids=[account_id], check=True)
 
 

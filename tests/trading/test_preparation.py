@@ -14,8 +14,11 @@ from django.utils import timezone
 
 from customers.models import ExchangeAccount
 from customers.tenancy import tenant_scope
+from strategies.models import Subscription
+from tests.trading.reconciliation.test_by_hand import Hand
 from tests.trading.world import World, wait_for_stragglers
-from trading.models import InstrumentSetting, LeverageRefusal, Position
+from trading import tasks
+from trading.models import LeverageRefusal, Position
 from trading.services.controls import control_set
 from trading.services.fanout import signals
 from trading.services.submission import sender
@@ -73,33 +76,87 @@ def test_both_sides_of_an_isolated_hedge_get_the_leverage(world: World) -> None:
     assert (held.position_side, held.leverage) == ("short", 7)
 
 
-def test_a_leverage_that_was_refused_is_not_asked_for_again(world: World) -> None:
-    """Until what is held there is not the same any more, or an hour has passed."""
+def refused(world: World, follower: Subscription, code: str) -> tuple[str, str]:
+    """An entry whose leverage is refused; it would be set from the next one on."""
+    world.paper.control.add_fault("error_code", count=1, code=code, msg="Not possible", **LEVERAGE)
+    return enters(world, follower)
+
+
+def enters(world: World, follower: Subscription) -> tuple[str, str]:
+    signal = world.entry(size="0.01")
+    world.run(signal)
+    intent = world.intent(signal, follower)
+    return intent.status, intent.reason_params.get("code", "")
+
+
+def reread(world: World, follower: Subscription) -> None:
+    """As the sweep does; nobody asked for it."""
+    tasks.accounts_compare(account_ids=[follower.account_id], tenant_id=world.tenant.pk)
+
+
+@pytest.mark.parametrize("code", ["59109", "51000"])
+def test_a_leverage_that_was_refused_is_not_asked_for_again(world: World, code: str) -> None:
+    """However long that is, until what is held there is not the same any more."""
     follower = world.follower()
-    refusal = {"code": "59109", "msg": "Account equity less than the required margin amount"}
-
-    def entry() -> tuple[str, str]:
-        signal = world.entry(size="0.01")
-        world.run(signal)
-        intent = world.intent(signal, follower)
-        return intent.status, intent.reason_params.get("code", "")
-
-    world.paper.control.add_fault("error_code", count=1, **refusal, **LEVERAGE)
-    assert entry() == ("rejected", "59109")
-    assert entry() == ("rejected", "59109"), "it would have been set now"
+    assert refused(world, follower, code) == ("rejected", code)
+    reread(world, follower)
+    with tenant_scope(world.tenant.pk):
+        LeverageRefusal.objects.update(refused_at=timezone.now() - timedelta(days=40))
+    assert enters(world, follower) == ("rejected", code), "it would have been set now"
+    reread(world, follower)
+    assert enters(world, follower) == ("rejected", code)
     assert world.ledger_orders(follower) == []
     with tenant_scope(world.tenant.pk):
         LeverageRefusal.objects.update(held="net 7 ")
-    assert entry() == ("filled", "")
-    world.run(world.signal("close", side=""))
+    assert enters(world, follower) == ("filled", "")
+
+
+def test_in_the_other_position_mode_it_is_asked_for_again(world: World) -> None:
+    follower = world.follower()
+    assert refused(world, follower, "59109") == ("rejected", "59109")
     with tenant_scope(world.tenant.pk):
-        InstrumentSetting.objects.all().delete()
-        LeverageRefusal.objects.update(held="")
-    world.refresh(follower.account_id)
-    assert entry() == ("rejected", "59109")
+        LeverageRefusal.objects.update(held="long and short: ")
+    assert enters(world, follower) == ("filled", "")
+
+
+def test_what_is_said_of_the_moment_holds_for_an_hour(world: World) -> None:
+    follower = world.follower()
+    assert refused(world, follower, "51030") == ("rejected", "51030")
+    assert enters(world, follower) == ("rejected", "51030")
     with tenant_scope(world.tenant.pk):
         LeverageRefusal.objects.update(refused_at=timezone.now() - timedelta(minutes=61))
-    assert entry() == ("filled", "")
+    assert enters(world, follower) == ("filled", "")
+
+
+def test_with_more_funds_it_is_asked_for_again(world: World) -> None:
+    follower = world.follower(usdt="1000")
+    assert refused(world, follower, "59108") == ("rejected", "59108")
+    for amount, answer in (("40", ("rejected", "59108")), ("20", ("filled", ""))):
+        key = world.keys[follower.account_id].api_key
+        world.paper.control.call("POST", "deposits", {"apiKey": key, "ccy": "USDT", "amt": amount})
+        reread(world, follower)
+        assert enters(world, follower) == answer
+
+
+def test_when_an_order_of_the_clients_is_gone_it_is_asked_for_again(world: World) -> None:
+    follower = world.follower()
+    hand = Hand(world, follower)
+    hand.order("buy", "1", ordType="limit", px="50000", clOrdId="mine")
+    reread(world, follower)
+    assert refused(world, follower, "59101") == ("rejected", "59101")
+    reread(world, follower)
+    reread(world, follower)
+    assert enters(world, follower) == ("rejected", "59101")
+    hand.cancel("mine")
+    reread(world, follower)
+    assert enters(world, follower) == ("filled", "")
+
+
+def test_when_somebody_has_the_account_checked_it_is_asked_for_again(world: World) -> None:
+    follower = world.follower()
+    assert refused(world, follower, "59102") == ("rejected", "59102")
+    tasks.account_check(account_id=follower.account_id, tenant_id=world.tenant.pk)
+    assert enters(world, follower) == ("filled", "")
 
 
 def test_a_venue_that_is_out_of_order_has_refused_no_leverage(world: World) -> None:

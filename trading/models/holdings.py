@@ -216,8 +216,8 @@ class InstrumentSetting(TenantModel):
 
 
 class LeverageRefusal(TenantModel):
-    """A leverage that the venue refused to set: it is not asked again while what is held is the
-    same."""
+    """A leverage that the venue refused to set: it is not asked again until something changed that
+    may have been the reason."""
 
     customer_path = "account__customer_id"
 
@@ -225,8 +225,12 @@ class LeverageRefusal(TenantModel):
     symbol = models.CharField(_("symbol"), max_length=48)
     margin_mode = models.CharField(_("margin mode"), max_length=12)
     leverage = AmountField(_("leverage"))
-    held = models.CharField(max_length=80, blank=True)
+    held = models.CharField(max_length=200, blank=True)
     """What the venue showed of the symbol on each side."""
+    available = AmountField(null=True, blank=True)
+    """Of the currency that it settles in, when it was refused."""
+    in_the_way = models.PositiveIntegerField(null=True, blank=True)
+    """Orders and stops in the symbol, the client's own as well, at the first reading after that."""
     code = models.CharField(_("code"), max_length=32)
     message = models.CharField(_("message"), max_length=200, blank=True)
     refused_at = models.DateTimeField(_("refused at"))

@@ -37,6 +37,7 @@ from trading.services.reconciliation.foreign_fills import fills_unbooked
 from trading.services.reconciliation.missing_stops import stops_missing_note
 from trading.services.reconciliation.open_orders import open_orders_compare
 from trading.services.reconciliation.readings import DERIVATIVE, AccountReading
+from trading.services.reconciliation.refused_leverages import refused_leverages_compare
 from trading.services.reconciliation.spot import coins_compare
 from trading.services.reconciliation.wallet import wallet_moves_take
 from trading.services.stops.strangers import strangers_explained
@@ -193,6 +194,7 @@ def readings_take(*, tenant_id: str, readings: Sequence[AccountReading]) -> set[
                 agreeing.add(reading.account.pk)
     open_orders_compare(tenant_id=tenant_id, readings=readings)
     terms_compare(tenant_id=tenant_id, readings=readings)
+    refused_leverages_compare(tenant_id=tenant_id, readings=readings)
     cash_compare(tenant_id=tenant_id, readings=readings)
     wallet_moves_take(tenant_id=tenant_id, readings=readings)
     coins_compare(tenant_id=tenant_id, readings=readings)

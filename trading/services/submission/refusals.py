@@ -10,13 +10,15 @@ from decimal import Decimal
 from django.utils import timezone
 
 from customers.bulk_rows import rows_upsert
-from trading.models import LeverageRefusal, Position
+from trading.models import Balance, LeverageRefusal, Position
 from trading.services.outgoing import OutgoingOrder
 from trading.services.submission.wire import Prepared
 from venues.domain.types import VenueError, VenueErrorKind
 
-HOLDS_FOR = timedelta(hours=1)
-"""Then it is asked again: funds, orders and stops of the client's own may have been in the way."""
+PASSES_WITHIN = timedelta(hours=1)
+"""What is said of the moment (a settlement, say) and not of the account is asked again then."""
+MORE_FUNDS = Decimal("1.05")
+"""So much more is free than when it was refused: a lower leverage may be had now."""
 
 _Key = tuple[str, str, str, Decimal]
 
@@ -31,7 +33,8 @@ def refusals_note(tenant_id: str, prepared: Sequence[Prepared]) -> None:
     if not refused:
         return
     now = timezone.now()
-    held = _held(tenant_id, [item.job.order for item in refused])
+    orders = [item.job.order for item in refused]
+    held, free = _held(tenant_id, orders), _free(tenant_id, orders)
     rows = {}
     for item in refused:
         order, error = item.job.order, item.error
@@ -44,6 +47,8 @@ def refusals_note(tenant_id: str, prepared: Sequence[Prepared]) -> None:
             margin_mode=order.margin_mode,
             leverage=order.leverage,
             held=held[order.account_id, order.symbol],
+            available=free.get((order.account_id, _settle(order))),
+            in_the_way=None,
             code=error.code,
             message=error.message,
             refused_at=now,
@@ -52,7 +57,7 @@ def refusals_note(tenant_id: str, prepared: Sequence[Prepared]) -> None:
         LeverageRefusal,
         list(rows.values()),
         ["account", "symbol", "margin_mode", "leverage"],
-        ["held", "code", "message", "refused_at"],
+        ["held", "available", "in_the_way", "code", "message", "refused_at"],
     )
 
 
@@ -63,16 +68,33 @@ def refusals_standing(tenant_id: str, orders: Sequence[OutgoingOrder]) -> dict[s
     stored = LeverageRefusal.objects.for_tenant(tenant_id).filter(
         account_id__id_in={order.account_id for order in orders},
         symbol__in={order.symbol for order in orders},
-        refused_at__gt=timezone.now() - HOLDS_FOR,
     )
     known = {(row.account_id, row.symbol, row.margin_mode, row.leverage): row for row in stored}
     met = [order for order in orders if _key(order) in known]
-    held = _held(tenant_id, met)
+    held, free = _held(tenant_id, met), _free(tenant_id, met)
     return {
         order.id: VenueError(VenueErrorKind.REFUSED, row.code, row.message)
         for order in met
         if (row := known[_key(order)]).held == held[order.account_id, order.symbol]
+        and not _has_passed(row)
+        and not _has_more(row, free.get((order.account_id, _settle(order))))
     }
+
+
+def _has_passed(row: LeverageRefusal) -> bool:
+    """What is said of the request, or of the account as it is, is said as long as that is so."""
+    if row.code.startswith("59") or row.code == "51000":
+        return False
+    return timezone.now() - row.refused_at > PASSES_WITHIN
+
+
+def _has_more(row: LeverageRefusal, free: Decimal | None) -> bool:
+    return row.available is not None and free is not None and free > row.available * MORE_FUNDS
+
+
+def refusals_forget(*, tenant_id: str, account_id: str) -> None:
+    """Somebody has the account checked: what was in the way may be out of it."""
+    LeverageRefusal.objects.for_tenant(tenant_id).filter(account_id=account_id).delete()
 
 
 def _key(order: OutgoingOrder) -> _Key:
@@ -80,11 +102,18 @@ def _key(order: OutgoingOrder) -> _Key:
     return order.account_id, order.symbol, order.margin_mode, order.leverage
 
 
+def _settle(order: OutgoingOrder) -> str:
+    return order.symbol.rpartition(":")[2].partition("-")[0]
+
+
 def _held(tenant_id: str, orders: Collection[OutgoingOrder]) -> defaultdict[tuple[str, str], str]:
-    """By account and symbol, as the venue shows it."""
+    """By account and symbol, as the venue shows it, with the position mode."""
     found: defaultdict[tuple[str, str], str] = defaultdict(str)
     if not orders:
         return found
+    for order in orders:
+        hedged = order.position_side != "net"
+        found[order.account_id, order.symbol] = "long and short: " if hedged else ""
     rows = Position.objects.for_tenant(tenant_id).filter(
         account_id__id_in={order.account_id for order in orders},
         symbol__in={order.symbol for order in orders},
@@ -95,3 +124,19 @@ def _held(tenant_id: str, orders: Collection[OutgoingOrder]) -> defaultdict[tupl
         if quantity:
             found[account_id, symbol] += f"{side} {quantity.normalize():f} "
     return found
+
+
+def _free(tenant_id: str, orders: Collection[OutgoingOrder]) -> dict[tuple[str, str], Decimal]:
+    """By account and currency."""
+    if not orders:
+        return {}
+    rows = Balance.objects.for_tenant(tenant_id).filter(
+        account_id__id_in={order.account_id for order in orders},
+        currency__in={_settle(order) for order in orders},
+    )
+    return {
+        (account_id, currency): available
+        for account_id, currency, available in rows.values_list(
+            "account_id", "currency", "available"
+        )
+    }
