@@ -74,8 +74,8 @@ _TEXTS: dict[AlertCode, str] = {
         "The copy of %(strategy)s by %(customer)s reached a limit: %(text)s"
     ),
     AlertCode.SETTINGS_UNREADABLE: gettext_noop(
-        "%(whose)s cannot be read: %(setting_label)s. %(copies)s copies with a loss limit enter "
-        "nothing until it is corrected; exits go on. %(text)s"
+        "%(whose)s cannot be read: %(setting_label)s. %(copies)s copies enter nothing until it is "
+        "corrected; exits go on. %(text)s"
     ),
     AlertCode.RISK_THRESHOLD: gettext_noop("%(customer)s, account %(account)s: %(text)s"),
     AlertCode.RISK_LEVEL: gettext_noop("%(whose)s: %(text)s"),

@@ -25,6 +25,7 @@ from trading.services.fanout.market_facts import signal_markets_purge as purge_s
 from trading.services.fanout.shards import shard_claim, shard_plan
 from trading.services.leader_changes.deciding import leader_change_decide
 from trading.services.leader_changes.doing import leader_changes_do as do_leader_changes
+from trading.services.limit_settings import unreadable_settings_tell
 from trading.services.order_checks import orders_check as check_orders
 from trading.services.portfolio.watching import risk_watch as watch_risk
 from trading.services.reconciliation.alerting import books_alert
@@ -249,6 +250,12 @@ def alerts_sweep() -> None:
     unresolved_alert()
     books_alert()
     unreadable_alerts_end()
+
+
+@shared_task
+def settings_check() -> None:
+    """Every thirty seconds: levels of copy settings that cannot be read."""
+    unreadable_settings_tell()
 
 
 @shared_task

@@ -14,6 +14,7 @@ from strategies.models import Subscription, TenantSettings
 from tests.factories import TenantSettingsFactory
 from tests.trading.test_copy_limits import INST, follower, price_is, watch
 from tests.trading.world import World
+from trading import tasks
 from trading.alert_texts import alert_text
 from trading.models import Alert
 
@@ -27,11 +28,13 @@ def the_price_comes_back(world: World) -> Iterator[None]:
 def spoil(world: World, copy: Subscription, **values: Any) -> None:
     """As an older version, or somebody with a database console, may have left it."""
     with tenant_scope(world.tenant.pk):
-        stored = {**Subscription.objects.get(pk=copy.pk).settings["values"], **values}
+        before = Subscription.objects.get(pk=copy.pk).settings.get("values", {})
+        stored = {**before, **values}
         Subscription.objects.filter(pk=copy.pk).update(settings={"values": stored})
 
 
 def told(world: World) -> list[Alert]:
+    tasks.settings_check()
     with tenant_scope(world.tenant.pk):
         return list(Alert.objects.filter(code="settings_unreadable").order_by("pk"))
 
@@ -73,11 +76,27 @@ def test_other_levels_limits_hold_as_well(world: World) -> None:
     assert world.reload(copy).end_params["limit"] == "200"
 
 
+def test_staff_are_told_of_copies_that_have_no_limit_as_well(world: World) -> None:
+    copies = world.follower(), world.follower()
+    assert told(world) == []
+    TenantSettingsFactory(tenant=world.tenant, settings={"values": {"direction": "sideways"}})
+    (alert,) = told(world)
+    assert (alert.params["level"], alert.params["copies"]) == ("tenant", "2")
+    text = alert_text(alert.code, alert.params)
+    assert "2 copies enter nothing until" in text
+    assert "All their loss limits can be read" in text
+    spoil(world, copies[0], direction="much")
+    assert [alert.params["level"] for alert in told(world)] == ["tenant", "subscription"]
+    with tenant_scope(world.tenant.pk):
+        TenantSettings.objects.update(settings={})
+    assert [alert.resolved_at is None for alert in told(world)] == [False, True]
+
+
 def test_staff_are_told_once_and_until_it_is_corrected(world: World) -> None:
     copy = follower(world, copy_loss_limit="x")
     for _ in range(3):
         assert watch(world, copy) == ["active"]
-    (alert,) = told(world)
+        (alert,) = told(world)
     for language, words in (
         ("en", ("Stop of the copy", "1 have none until then")),
         ("zh-hans", ("无法读取", "没有亏损上限")),
@@ -87,7 +106,6 @@ def test_staff_are_told_once_and_until_it_is_corrected(world: World) -> None:
         assert words[1] in text
         assert copy.customer.name in text
     spoil(world, copy, copy_loss_limit="500")
-    watch(world, copy)
     (alert,) = told(world)
     assert alert.resolved_at is not None
 

@@ -20,14 +20,7 @@ from trading.domain.copy_limits import CopyResult, EquitySince, Limit, Reached, 
 from trading.models import CopiedPosition, EquityDay, FundingShare, Position
 from trading.services.alerts import alert_note
 from trading.services.instruments import instrument_of_order
-from trading.services.limit_settings import (
-    LIMITS,
-    LossLimits,
-    Owner,
-    Trouble,
-    loss_limits,
-    troubles_tell,
-)
+from trading.services.limit_settings import LIMITS, LossLimits, loss_limits
 from trading.services.portfolio.valuing import accounts_ask, accounts_valued
 from trading.services.prices import current_prices
 from venues.domain.types import Instrument, InstrumentKind
@@ -92,16 +85,10 @@ def bases_note() -> None:
 def copies_watch() -> int:
     """End the copies whose limit is reached; returns how many. Prices may be asked for."""
     bases_note()
-    ended, troubles = 0, {}
-    for tenant_id, ids in limited_copies().items():
-        of_tenant, troubles[tenant_id] = _watch_tenant(tenant_id, ids)
-        ended += of_tenant
-    troubles_tell(troubles)
-    return ended
+    return sum(_watch_tenant(tenant_id, ids) for tenant_id, ids in limited_copies().items())
 
 
-def _watch_tenant(tenant_id: str, ids: Sequence[str]) -> tuple[int, Mapping[Owner, Trouble]]:
-    """How many ended, and whose settings could not be read."""
+def _watch_tenant(tenant_id: str, ids: Sequence[str]) -> int:
     ended = 0
     with tenant_scope(tenant_id):
         copies = list(
@@ -109,8 +96,7 @@ def _watch_tenant(tenant_id: str, ids: Sequence[str]) -> tuple[int, Mapping[Owne
             .filter(pk__in=ids)
             .select_related("strategy__source", "account", "customer")
         )
-        limits_found = loss_limits(tenant_id, copies)
-        limits = limits_found.of_copies
+        limits = loss_limits(tenant_id, copies).of_copies
         copies = [copy for copy in copies if copy.pk in limits]
         results = _results(tenant_id, copies)
         equities = _equities(tenant_id, copies, limits)
@@ -126,7 +112,7 @@ def _watch_tenant(tenant_id: str, ids: Sequence[str]) -> tuple[int, Mapping[Owne
             if reached is not None:
                 _end(copy, reached)
                 ended += 1
-    return ended, limits_found.troubles
+    return ended
 
 
 def _results(tenant_id: str, copies: Sequence[Subscription]) -> dict[str, tuple[CopyResult, str]]:

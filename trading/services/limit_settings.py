@@ -2,8 +2,8 @@
 
 Both limits are caps: the smallest of all levels holds, whatever else a level states. So each is
 read by itself. Where what is stored of a limit is no value, the limit of the copy's last readable
-snapshot holds besides what other levels say, until somebody corrects it. Staff are told once, by
-level.
+snapshot holds besides what other levels say, until somebody corrects it. Staff are told of every
+level that cannot be read, once, whether its copies have limits or not.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from trading.domain.alerts import AlertCode
 from trading.models import Alert, EffectiveSettings, Intent
 from trading.services.alerts import alert_raise, alert_resolve
 
+CHUNK = 1000
 LIMITS = ("copy_loss_limit", "copy_equity_fall_percent")
 
 Owner = tuple[Level, str]
@@ -59,14 +60,18 @@ class _Read:
 
 @dataclass(slots=True)
 class Trouble:
-    """Of a level that cannot be read: its copies that are watched, and what became of their
-    limits."""
+    """Of a level that cannot be read: its copies, and what became of their limits."""
 
     setting: str
     name: str
     copies: int = 0
     by_snapshot: int = 0
     without: int = 0
+
+    def add(self, other: Trouble) -> None:
+        self.copies += other.copies
+        self.by_snapshot += other.by_snapshot
+        self.without += other.without
 
 
 @dataclass(slots=True)
@@ -183,7 +188,32 @@ def _last_readable(tenant_id: str, copy_ids: Sequence[str]) -> dict[str, LossLim
 # --- staff are told ------------------------------------------------------------------------------
 
 
-def troubles_tell(of_tenants: Mapping[str, Mapping[Owner, Trouble]]) -> None:
+def unreadable_settings_tell() -> None:
+    """Of all copies that are not over: what cannot be read keeps them from entering."""
+    with system_scope("settings that cannot be read: all copies"):
+        rows = Subscription.objects.exclude(status=Subscription.Status.STOPPED).order_by("pk")
+        ids: dict[str, list[str]] = defaultdict(list)
+        for tenant_id, pk in rows.values_list("tenant_id", "pk"):
+            ids[tenant_id].append(pk)
+    found: dict[str, dict[Owner, Trouble]] = defaultdict(dict)
+    for tenant_id, copy_ids in ids.items():
+        with tenant_scope(tenant_id):
+            for start in range(0, len(copy_ids), CHUNK):
+                copies = Subscription.objects.for_tenant(tenant_id).filter(
+                    pk__in=copy_ids[start : start + CHUNK]
+                )
+                limits = loss_limits(
+                    tenant_id, list(copies.select_related("strategy", "account", "customer"))
+                )
+                for owner, trouble in limits.troubles.items():
+                    if owner in found[tenant_id]:
+                        found[tenant_id][owner].add(trouble)
+                    else:
+                        found[tenant_id][owner] = trouble
+    _tell(found)
+
+
+def _tell(of_tenants: Mapping[str, Mapping[Owner, Trouble]]) -> None:
     """Raise what is found in this round, end what is not found any more."""
     seen: dict[str, set[str]] = defaultdict(set)
     for tenant_id, troubles in of_tenants.items():
@@ -204,7 +234,7 @@ def troubles_tell(of_tenants: Mapping[str, Mapping[Owner, Trouble]]) -> None:
                         "without": str(trouble.without),
                     },
                 )
-    with system_scope("limits of copies: settings that can be read again"):
+    with system_scope("settings that can be read again"):
         told = Alert.objects.filter(code=AlertCode.SETTINGS_UNREADABLE, open_key__isnull=False)
         rows = list(told.values_list("tenant_id", "subject"))
     over = [row for row in rows if row[1] not in seen[row[0]]]

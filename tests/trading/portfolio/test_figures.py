@@ -199,7 +199,8 @@ FIGURES: list[tuple[str, Figures, dict[str, Any]]] = [
         "a withdrawal that is not counted yet",
         account(usdt(15000), holds=(LONG,), since=record(20000, 20000), compared=(usdt(20000),)),
         {
-            "equity": 9000, "earned_equity": 14000, "kept_equity": 9000, "margin_ratio_percent": "1666.67",
+            "equity": 9000, "earned_equity": 14000, "kept_equity": 9000,
+            "margin_ratio_percent": "1666.67",
         },
     ),
     (

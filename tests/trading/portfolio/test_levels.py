@@ -215,7 +215,10 @@ def test_a_process_that_dies_after_reducing_leaves_a_true_account_of_it(crashing
     copies = two_enter(crashing)
     declare(crashing, "tenant", "drawdown", "15", "reduce", reduce_percent=Decimal(30))
     price_is(crashing, "54000")
-    with mock.patch.object(acting, "alert_raise", side_effect=SystemExit), pytest.raises(SystemExit):
+    with (
+        mock.patch.object(acting, "alert_raise", side_effect=SystemExit),
+        pytest.raises(SystemExit),
+    ):
         watch(crashing)
     watch(crashing)
     (action,) = actions(crashing)
