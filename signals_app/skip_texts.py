@@ -17,6 +17,10 @@ _TEXTS: dict[NotFollowed, str] = {
         "The market was %(slippage_bps)s basis points worse than the leader's price when we heard "
         "of this entry; %(max_slippage_bps)s are allowed."
     ),
+    NotFollowed.UNREAD: gettext_noop(
+        "The exchange could not be asked what the leader had traded just before, so this may not "
+        "be an entry at all."
+    ),
     NotFollowed.STOPS: gettext_noop(
         "No order follows it: copies that take over the leader's stops move theirs."
     ),

@@ -177,7 +177,8 @@ class Gateway(Protocol):
     async def fills_since(
         self, credentials: Credentials, *, since_ms: int
     ) -> Readings[FillSnapshot]:
-        """All executions of the account from this time of the venue's on, newest first."""
+        """All executions of the account from this time of the venue's on, newest first. Of very
+        many those until `until_ms` of the answer."""
 
     async def open_stops(self, credentials: Credentials) -> Readings[StopSnapshot]:
         """Stop losses and take profits that wait."""
@@ -189,7 +190,8 @@ class Gateway(Protocol):
     async def bills_since(
         self, credentials: Credentials, *, since_ms: int
     ) -> Readings[BillSnapshot]:
-        """Every change of a balance from this time of the venue's on, newest first."""
+        """Every change of a balance from this time of the venue's on, newest first. Of very many
+        those until `until_ms` of the answer."""
 
     async def wallet_moves_since(
         self, credentials: Credentials, *, since_ms: int

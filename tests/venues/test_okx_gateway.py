@@ -237,6 +237,40 @@ def test_an_endless_list_proves_no_absence(
     assert found.result is LookupResult.NO_EVIDENCE
 
 
+@pytest.mark.parametrize("what", ["fills_since", "bills_since"])
+def test_what_is_too_much_for_one_reading_is_read_in_several(
+    gateway: Gateway, paper_exchange: Any, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(transport, "PAGE_ROWS", 2)
+    monkeypatch.setattr(transport, "MAX_PAGES", 2)
+    monkeypatch.setattr(transport, "SHORT_WINDOW_MS", 200)
+    credentials = _credentials(paper_exchange.account())
+    since_ms = begun_ms = gateway.clock.now_ms() - 1000
+    for _ in range(14):
+        runtime.run(gateway.place_order(credentials, _request()))
+        time.sleep(0.05)
+    at = {"fills_since": "filled_at_ms", "bills_since": "occurred_at_ms"}[what]
+    read = getattr(gateway, what)
+    found: dict[str, int] = {}
+    readings = 0
+    while True:
+        told = runtime.run(read(credentials, since_ms=since_ms))
+        readings += 1
+        names = [getattr(row, "trade_id", "") or row.bill_id for row in told]
+        found |= dict(zip(names, (getattr(row, at) for row in told), strict=True))
+        if told.until_ms is None:
+            break
+        assert told.until_ms > since_ms
+        assert all(moment <= told.until_ms for moment in found.values())
+        since_ms = told.until_ms
+    assert readings > 2
+    monkeypatch.undo()
+    whole = runtime.run(read(credentials, since_ms=begun_ms))
+    assert whole.until_ms is None
+    assert set(found) == {getattr(row, "trade_id", "") or row.bill_id for row in whole}
+    assert len(found) >= 14
+
+
 def test_a_forked_process_opens_connections_of_its_own(
     paper_exchange: Any, gateway: Gateway
 ) -> None:

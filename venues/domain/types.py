@@ -458,11 +458,20 @@ class UnreadableError(VenueError):
 
 
 class Readings(list[T]):
-    """The rows of an answer that could be read; `unreadable`: what spoiled each of the others."""
+    """The rows of an answer that could be read; `unreadable`: what spoiled each of the others.
 
-    def __init__(self, rows: Iterable[T] = (), unreadable: Iterable[str] = ()) -> None:
+    `until_ms`: of a list that was too long for one reading, until when it goes; None: until now.
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[T] = (),
+        unreadable: Iterable[str] = (),
+        until_ms: int | None = None,
+    ) -> None:
         super().__init__(rows)
         self.unreadable = tuple(unreadable)
+        self.until_ms = until_ms
 
     def complete(self) -> Readings[T]:
         """Itself. Raises UnreadableError when a row is missing from it."""

@@ -23,10 +23,12 @@ _KINDS = {
 
 
 async def bill_rows(
-    transport: OkxTransport, credentials: Credentials, *, since_ms: int
-) -> list[dict[str, Any]]:
-    query = {"begin": str(max(since_ms, 0))}
-    return await transport.read_pages(credentials, "account/bills", query, "billId", is_exit=False)
+    transport: OkxTransport, credentials: Credentials, *, since_ms: int, now_ms: int
+) -> tuple[list[Any], int | None]:
+    """And until when, if that is not now."""
+    return await transport.read_since(
+        credentials, "account/bills", {}, "billId", since_ms=since_ms, now_ms=now_ms
+    )
 
 
 def bill_snapshot(row: Any, symbol_of: SymbolOf) -> BillSnapshot:

@@ -307,10 +307,15 @@ class OkxGateway:
         self, credentials: Credentials, *, since_ms: int
     ) -> Readings[FillSnapshot]:
         await self._instruments.ensure_loaded()
-        rows = await leading.fill_rows(
+        rows, until_ms = await leading.fill_rows(
             self._transport, credentials, since_ms=since_ms, now_ms=self.clock.now_ms()
         )
-        return self._readings("fills", rows, okx_rows.fill_snapshot)
+        found = self._readings("fills", rows, okx_rows.fill_snapshot)
+        if until_ms is None:
+            return found
+        # One kind may have been read further than the other.
+        whole = (fill for fill in found if fill.filled_at_ms <= until_ms)
+        return Readings(whole, found.unreadable, until_ms)
 
     async def open_stops(self, credentials: Credentials) -> Readings[StopSnapshot]:
         await self._instruments.ensure_loaded()
@@ -327,8 +332,11 @@ class OkxGateway:
         self, credentials: Credentials, *, since_ms: int
     ) -> Readings[BillSnapshot]:
         await self._instruments.ensure_loaded()
-        rows = await bills.bill_rows(self._transport, credentials, since_ms=since_ms)
-        return self._readings("bills", rows, bills.bill_snapshot)
+        rows, until_ms = await bills.bill_rows(
+            self._transport, credentials, since_ms=since_ms, now_ms=self.clock.now_ms()
+        )
+        found = self._readings("bills", rows, bills.bill_snapshot)
+        return Readings(found, found.unreadable, until_ms)
 
     async def wallet_moves_since(
         self, credentials: Credentials, *, since_ms: int

@@ -41,22 +41,26 @@ _TRUTHS = {"true": True, "false": False, "": False}
 
 async def fill_rows(
     transport: OkxTransport, credentials: Credentials, *, since_ms: int, now_ms: int
-) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    window = {"begin": str(max(since_ms, 0))}
+) -> tuple[list[Any], int | None]:
+    """And until when, if that is not now."""
     if now_ms - since_ms <= RECENT_FILLS_MS:
-        return await transport.read_pages(
-            credentials, "trade/fills", window, "billId", is_exit=False
+        return await transport.read_since(
+            credentials, "trade/fills", {}, "billId", since_ms=since_ms, now_ms=now_ms
         )
+    rows: list[Any] = []
+    ends: list[int] = []
     for kind in _DERIVATIVES:  # the long list is kept by kind
-        rows += await transport.read_pages(
+        found, until_ms = await transport.read_since(
             credentials,
             "trade/fills-history",
-            {**window, "instType": kind},
+            {"instType": kind},
             "billId",
-            is_exit=False,
+            since_ms=since_ms,
+            now_ms=now_ms,
         )
-    return rows
+        rows += found
+        ends += [until_ms] if until_ms is not None else []
+    return rows, min(ends, default=None)
 
 
 async def stop_rows(transport: OkxTransport, credentials: Credentials) -> list[dict[str, Any]]:

@@ -41,6 +41,10 @@ LOOKUP_PATIENCE_SECONDS = 3.0
 
 PAGE_ROWS = 100
 MAX_PAGES = 20
+SHORT_WINDOW_MS = 6 * 60 * 1000
+"""Longer than the overlap with which anybody asks again, so that each reading gets further."""
+MAX_WINDOW_PAGES = 150
+"""Of such a time."""
 
 Signed = dict[str, Any]
 
@@ -184,15 +188,65 @@ class OkxTransport:
         self, credentials: Credentials, path: str, params: Row, key: str, *, is_exit: bool
     ) -> list[Any]:
         """All rows, newest first; `key` is what the venue pages by. Raises VenueError."""
+        rows, is_all = await self._pages(credentials, path, params, key, MAX_PAGES, is_exit=is_exit)
+        if not is_all:
+            raise VenueError(VenueErrorKind.UNAVAILABLE, message=f"{path} has too many rows")
+        return rows
+
+    async def read_since(
+        self,
+        credentials: Credentials,
+        path: str,
+        params: Row,
+        key: str,
+        *,
+        since_ms: int,
+        now_ms: int,
+    ) -> tuple[list[Any], int | None]:
+        """The rows from this time on, newest first, and until when, if that is not now.
+
+        What happened while nobody asked may be too much for one reading. Then it is cut at its
+        newer end, so that who goes on from there gets through all of it. Raises VenueError.
+        """
+        begin_ms, until_ms = max(since_ms, 0), None
+        while True:
+            window = {**params, "begin": str(begin_ms)}
+            if until_ms is not None:
+                window["end"] = str(until_ms)
+            width = (until_ms or now_ms) - begin_ms
+            # A short time is read whole: lists are asked for again with some minutes of overlap.
+            is_short = width <= SHORT_WINDOW_MS
+            most = MAX_WINDOW_PAGES if is_short else MAX_PAGES
+            rows, is_all = await self._pages(credentials, path, window, key, most, is_exit=False)
+            if is_all:
+                return rows, until_ms
+            if is_short:
+                raise VenueError(VenueErrorKind.UNAVAILABLE, message=f"{path} has too many rows")
+            # What is older than these first; when that is too much again, half of it.
+            older = reading.time_ms(reading.row_of(rows[-1]), "ts") - 1 - begin_ms
+            width = older if until_ms is None and older < width else width // 2
+            until_ms = begin_ms + max(width, SHORT_WINDOW_MS)
+
+    async def _pages(
+        self,
+        credentials: Credentials,
+        path: str,
+        params: Row,
+        key: str,
+        most: int,
+        *,
+        is_exit: bool,
+    ) -> tuple[list[Any], bool]:
+        """The rows of so many pages at most, and whether these are all."""
         rows: list[Any] = []
         query = {**params, "limit": str(PAGE_ROWS)}
-        for _ in range(MAX_PAGES):
+        for _ in range(most):
             found = await self.read_for_proof(credentials, path, query, is_exit=is_exit)
             rows += found
             if len(found) < PAGE_ROWS:
-                return rows
+                return rows, True
             query["after"] = _last_id(found, key)
-        raise VenueError(VenueErrorKind.UNAVAILABLE, message=f"{path} has too many rows")
+        return rows, False
 
 
 def _last_id(rows: list[Any], key: str) -> str:

@@ -7,7 +7,7 @@ lifetime, and only while the market has not run away from the leader's price.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -24,6 +24,7 @@ class NotFollowed(StrEnum):
 
     TOO_LATE = "entry_too_late"
     SLIPPED = "entry_slipped"
+    UNREAD = "entry_unread"
     EVENT = "event_not_followed"
     STOPS = "leader_stops"
 
@@ -82,12 +83,26 @@ def judged(
     """One move as one step, or a flip whose entry is refused as two: its exit goes all the same."""
     whole = Step(move, price, happened_ms, trade_id)
     refusal, numbers = _refusal(move, price, happened_ms, guard)
-    if move.is_exit or refusal is None:
+    if refusal is None:
         return [whole]
-    *exits, entry = move.parts()
+    return _without_entry(whole, refusal, numbers)
+
+
+def exits_of(step: Step) -> list[Step]:
+    """While it is not known what was missed before: what looks like an entry may close something
+    that nobody here has heard of."""
+    return _without_entry(step, NotFollowed.UNREAD, ())
+
+
+def _without_entry(
+    whole: Step, refusal: NotFollowed, numbers: tuple[tuple[str, str], ...]
+) -> list[Step]:
+    if whole.move.is_exit:
+        return [whole]
+    *exits, entry = whole.move.parts()
     return [
-        *(Step(part, price, happened_ms, trade_id) for part in exits),
-        Step(entry, price, happened_ms, trade_id, refusal, numbers),
+        *(replace(whole, move=part) for part in exits),
+        replace(whole, move=entry, refusal=refusal, numbers=numbers),
     ]
 
 

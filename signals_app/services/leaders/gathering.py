@@ -25,7 +25,7 @@ from venues.domain.types import FillSnapshot
 logger = logging.getLogger(__name__)
 
 LONGEST_HOLD_SECONDS = 12.0
-"""A venue whose REST is down while it streams: its fills go on without what was missed. Long enough
+"""A venue whose REST is down while it streams: its exits go on without what was missed. Long enough
 for a second reading when the first one failed."""
 RETRY_SECONDS = 0.5
 MOST_ATTEMPTS = 20
@@ -56,6 +56,8 @@ class LeaderFills:
     _gathering: Coalescer[LeaderSymbol] = field(default_factory=Coalescer)
     _terms: dict[LeaderSymbol, Terms] = field(default_factory=dict)
     _held: dict[str, float] = field(default_factory=dict)
+    _unread: set[str] = field(default_factory=set)
+    """Leaders of whom something may have been missed that was not fetched yet."""
     _waiting: dict[LeaderSymbol, _Batch] = field(default_factory=dict)
     """Due, but held back or to be tried again."""
     _busy: bool = False
@@ -83,15 +85,22 @@ class LeaderFills:
             self._ensure_thread()
             self._changed.notify()
 
-    def hold(self, leader_id: str) -> None:
-        """Take nothing of this leader in until `release`, or for LONGEST_HOLD_SECONDS."""
+    def hold(self, leader_id: str, *, is_unread: bool = False) -> None:
+        """Take nothing of this leader in until `release`, or for LONGEST_HOLD_SECONDS. `is_unread`:
+        and after these, until `release`, only exits."""
         with self._changed:
             self._held[leader_id] = self.clock() + LONGEST_HOLD_SECONDS
+            if is_unread:
+                self._unread.add(leader_id)
 
     def release(self, leader_id: str) -> None:
         with self._changed:
             self._held.pop(leader_id, None)
+            self._unread.discard(leader_id)
             self._changed.notify()
+
+    def is_unread(self, leader_id: str) -> bool:
+        return leader_id in self._unread
 
     def flush(self, seconds: float) -> bool:
         """Wait until nothing is gathered or being taken in; False when it took longer."""
@@ -144,6 +153,7 @@ class LeaderFills:
                     leader_id=key.leader_id,
                     fills=batch.fills,
                     terms={key.symbol: self._terms[key]},
+                    is_unread=self.is_unread(key.leader_id),
                 )
         except (OperationalError, InterfaceError) as error:
             logger.warning("fills of leader %s wait for the database: %s", key.leader_id, error)

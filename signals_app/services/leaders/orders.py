@@ -37,15 +37,18 @@ from signals_app.services.leaders.taking import (
 from venues.domain.types import OrderSnapshot
 
 
-def leader_order_take(*, tenant_id: str, leader_id: str, order: OrderSnapshot) -> Signal | None:
-    """Hand on what became of one of the leader's orders, if it is followed while it rests."""
+def leader_order_take(
+    *, tenant_id: str, leader_id: str, order: OrderSnapshot, places: bool = True
+) -> Signal | None:
+    """Hand on what became of one of the leader's orders, if it is followed while it rests. Without
+    `places` a new one is left to the next reading."""
 
     def take() -> Signal | None:
         with transaction.atomic():
             leader = leader_locked(tenant_id=tenant_id, leader_id=leader_id)
             if leader is None or not follows_working(leader):
                 return None
-            return order_into(leader, order, timezone.now())
+            return order_into(leader, order, timezone.now(), places=places)
 
     return retry_on_deadlock(take)
 
@@ -54,7 +57,9 @@ def follows_working(leader: Leader) -> bool:
     return leader.started_at is not None and leader.follow_orders == Leader.Follow.WORKING
 
 
-def order_into(leader: Leader, order: OrderSnapshot, now: datetime) -> Signal | None:
+def order_into(
+    leader: Leader, order: OrderSnapshot, now: datetime, *, places: bool = True
+) -> Signal | None:
     """`leader_order_take` for a caller that has the leader locked, in its transaction."""
     if not is_heard(leader, order.symbol):
         return None
@@ -68,7 +73,7 @@ def order_into(leader: Leader, order: OrderSnapshot, now: datetime) -> Signal | 
     known = KnownOrder(row.price, row.quantity) if row is not None else None
     step = order_step(order, known, exposure)
     if step is OrderStep.PLACE:
-        return _place(leader, order, exposure, now)
+        return _place(leader, order, exposure, now) if places else None
     if row is None or step is None:
         return None
     if step is OrderStep.AMEND:

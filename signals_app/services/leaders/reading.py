@@ -45,6 +45,8 @@ class Reading:
     asked_ms: int
     positions: Sequence[PositionSnapshot]
     fills: Sequence[FillSnapshot] = ()
+    fills_until_ms: int | None = None
+    """There were more trades than one reading takes: these go until then."""
     orders: Sequence[OrderSnapshot] | None = None
     """All that rest; None when they were not asked for."""
     balances: Sequence[BalanceSnapshot] | None = None
@@ -52,15 +54,21 @@ class Reading:
     transfers: Sequence[TransferSnapshot] | None = None
 
     @property
+    def is_cut(self) -> bool:
+        return self.fills_until_ms is not None
+
+    @property
     def is_quiet(self) -> bool:
-        return all(fill.filled_at_ms < self.asked_ms - QUIET_MS for fill in self.fills)
+        return not self.is_cut and all(
+            fill.filled_at_ms < self.asked_ms - QUIET_MS for fill in self.fills
+        )
 
 
 async def read_account(credentials: Credentials, gateway: Gateway, leader: Leader) -> Reading:
     """Again and again until nothing was traded around it, or patience is over."""
     reading = await _read_once(credentials, gateway, leader)
     for _ in range(QUIET_ATTEMPTS - 1):
-        if reading.is_quiet:
+        if reading.is_quiet or reading.is_cut:
             break
         await asyncio.sleep(QUIET_PAUSE_SECONDS)
         reading = await _read_once(credentials, gateway, leader)
@@ -80,6 +88,7 @@ async def _read_once(credentials: Credentials, gateway: Gateway, leader: Leader)
         asked_ms=asked_ms,
         positions=positions,
         fills=fills,
+        fills_until_ms=fills.until_ms,
         orders=await _resting(credentials, gateway, leader),
         balances=(await gateway.balances(credentials)).complete(),
         stops=(await gateway.open_stops(credentials)).complete(),

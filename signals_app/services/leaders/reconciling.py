@@ -81,18 +81,35 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 30.0
 CONFIG_EVERY = timedelta(seconds=60)
+MOST_READINGS = 20
+"""At a time, of a leader with very many missed trades; the next turn goes on."""
 
 
 def leader_reconcile(*, tenant_id: str, leader_id: str) -> list[Signal] | None:
     """Ask the venue about one leader and take in what it says; the new signals.
 
-    None when it could not be read, so that what was missed is still missing: that is reported on
-    the leader's own row. In the tenant's scope.
+    Again and again while there are more trades than one reading takes. None when it could not be
+    read to the end, so that what was missed is still missing: that is reported on the leader's own
+    row. In the tenant's scope.
     """
+    signals: list[Signal] = []
+    for _ in range(MOST_READINGS):
+        taken = _reconcile_once(tenant_id, leader_id)
+        if taken is None:
+            return None
+        found, is_all = taken
+        signals += found
+        if is_all:
+            return signals
+    return None
+
+
+def _reconcile_once(tenant_id: str, leader_id: str) -> tuple[list[Signal], bool] | None:
+    """The new signals, and whether nothing is left to read."""
     rows = Leader.objects.for_tenant(tenant_id).filter(pk=leader_id)
     leader = rows.select_related("source__tenant").first()
     if leader is None:
-        return []
+        return [], True
     rows.update(tried_at=timezone.now())
     try:
         if leader.source.kind == SignalSource.Kind.LEAD_TRADER:
@@ -115,7 +132,7 @@ def leader_reconcile(*, tenant_id: str, leader_id: str) -> list[Signal] | None:
     leader.refresh_from_db()
     if leader.health_code != LeaderProblem.KEY_GAINED_WITHDRAWAL:
         leader_health_set(leader=leader)
-    return signals
+    return signals, not reading.is_cut
 
 
 def _note_error(leader: Leader, error: VenueError) -> None:
@@ -238,6 +255,8 @@ def _take(leader: Leader, reading: Reading, guards: Mapping[str, Guard]) -> list
     guards_of_all = _complete(guards, reading, leader)
     transfers = reading.transfers or ()
     signals = fills_into(leader, reading.fills, terms, guards_of_all, transfers)
+    if reading.fills_until_ms is not None:
+        _read_on_from(leader, reading.fills_until_ms)
     heard_ms = max((fill.filled_at_ms for fill in reading.fills), default=0)
     if reading.is_quiet and leader.cursor_ms <= max(heard_ms, reading.asked_ms - QUIET_MS):
         signals += _take_positions(leader, reading, guards, now)
@@ -247,6 +266,12 @@ def _take(leader: Leader, reading: Reading, guards: Mapping[str, Guard]) -> list
     Leader.objects.for_tenant(leader.tenant_id).filter(pk=leader.pk).update(reconciled_at=now)
     failpoint("leader.reconciled")
     return signals
+
+
+def _read_on_from(leader: Leader, until_ms: int) -> None:
+    leader.cursor_ms = max(leader.cursor_ms, until_ms)
+    rows = Leader.objects.for_tenant(leader.tenant_id).filter(pk=leader.pk)
+    rows.update(cursor_ms=leader.cursor_ms)
 
 
 def _complete(guards: Mapping[str, Guard], reading: Reading, leader: Leader) -> Mapping[str, Guard]:

@@ -88,7 +88,7 @@ class LeaderAccounts:
                 if isinstance(event, Connected):
                     # Until what was missed is counted in; `reconcile` follows, or was quicker.
                     if event.received_ms >= self._read_from.get(leader_id, 0):
-                        self.fills.hold(leader_id)
+                        self.fills.hold(leader_id, is_unread=True)
                 elif isinstance(event, OrderChanged):
                     self._take_order(tenant_id, leader_id, event, known)
                 elif isinstance(event, BalancesChanged):
@@ -128,8 +128,14 @@ class LeaderAccounts:
     ) -> None:
         order, fill = event.order, event.fill
         if facts.follows_working:
-            # Before its fill, which is silent when the order is followed.
-            leader_order_take(tenant_id=tenant_id, leader_id=leader_id, order=order)
+            # Before its fill, which is silent when the order is followed. A new one may add to
+            # nothing but close what was missed: the reading that is to come lists it.
+            leader_order_take(
+                tenant_id=tenant_id,
+                leader_id=leader_id,
+                order=order,
+                places=not self.fills.is_unread(leader_id),
+            )
         if fill is None:
             return
         self.fills.add(

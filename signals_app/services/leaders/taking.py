@@ -26,7 +26,13 @@ from signals_app.domain.leaders.book import (
     new_fills,
     take_fills,
 )
-from signals_app.domain.leaders.catching_up import Guard, NotFollowed, Step, catch_up_fills
+from signals_app.domain.leaders.catching_up import (
+    Guard,
+    NotFollowed,
+    Step,
+    catch_up_fills,
+    exits_of,
+)
 from signals_app.domain.leaders.instructions import LeaderFacts, canonical_of_move, moment
 from signals_app.models import Leader, LeaderOrder, LeaderPosition, LeaderTrade, Signal
 from signals_app.services.signals import SignalRefusedError, Skip, signal_accept
@@ -53,10 +59,12 @@ def leader_fills_take(
     fills: Sequence[FillSnapshot],
     terms: Mapping[str, Terms] | None = None,
     guards: Mapping[str, Guard] | None = None,
+    is_unread: bool = False,
 ) -> list[Signal]:
     """Count in those of these fills that are new, and hand on what they move; the new signals.
 
-    With `guards` (by symbol) they were missed, and are judged by their age and the market. A leader
+    With `guards` (by symbol) they were missed, and are judged by their age and the market.
+    `is_unread`: what was missed before them is not known yet, so only exits are followed. A leader
     that has not been started is left alone: its positions will be taken over with these in them.
     """
 
@@ -65,7 +73,7 @@ def leader_fills_take(
             leader = leader_locked(tenant_id=tenant_id, leader_id=leader_id)
             if leader is None or leader.started_at is None:
                 return []
-            return fills_into(leader, fills, terms or {}, guards)
+            return fills_into(leader, fills, terms or {}, guards, is_unread=is_unread)
 
     return retry_on_deadlock(take)
 
@@ -84,6 +92,8 @@ def fills_into(
     terms: Mapping[str, Terms],
     guards: Mapping[str, Guard] | None,
     transfers: Sequence[TransferSnapshot] = (),
+    *,
+    is_unread: bool = False,
 ) -> list[Signal]:
     """`leader_fills_take` for a caller that has the leader locked, in its transaction.
 
@@ -115,6 +125,8 @@ def fills_into(
             if not mine:
                 continue
         after, steps = _steps(after, mine, guards.get(symbol) if guards is not None else None)
+        if is_unread:
+            steps = [part for step in steps for part in exits_of(step)]
         made: list[Signal] = []
         if not outcome:
             later = [each for each in transfers if each.moved_at_ms > mine[-1].filled_at_ms]

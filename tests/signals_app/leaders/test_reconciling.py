@@ -6,6 +6,7 @@ import time
 from decimal import Decimal as D
 from typing import Any
 
+import pytest
 from django.utils import timezone, translation
 from okx import Funding
 
@@ -14,6 +15,7 @@ from customers.models import Event
 from customers.tenancy import tenant_scope
 from signals_app.event_texts import event_text
 from signals_app.models import Leader, LeaderPosition, Signal, SignalSource
+from signals_app.services.leaders import reading
 from signals_app.services.leaders.reading import QUIET_MS, Reading
 from signals_app.services.leaders.reconciling import leader_reading_take
 from signals_app.services.leaders.taking import leader_facts
@@ -21,6 +23,7 @@ from tests.signals_app.leaders.conftest import INST, LeaderWorld, MakeLeader
 from tests.signals_app.leaders.fills import fill
 from trading.alert_texts import alert_text
 from trading.models import Alert
+from venues.okx import transport
 
 BTC = "BTC/USDT:USDT"
 NET = (BTC, "net")
@@ -132,6 +135,43 @@ def test_a_missed_entry_that_the_market_ran_away_from(make_leader: MakeLeader) -
     finally:
         world.paper.control.set_price(INST, str(price))
     assert world.told() == [("open", "0 → 5", "entry_slipped")]
+
+
+def test_more_missed_trades_than_one_reading_takes_are_read_in_several(
+    make_leader: MakeLeader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_leader()
+    world.order("buy", "5")
+    world.reconcile()
+    settle()
+    world.change(cursor_ms=int(time.time() * 1000))
+    for size in range(1, 9):
+        world.order("sell" if size % 2 else "buy", str(size))
+        time.sleep(0.1)
+    world.order("sell", "9")
+    settle()
+    monkeypatch.setattr(reading, "OVERLAP_MS", 200)
+    monkeypatch.setattr(transport, "PAGE_ROWS", 2)
+    monkeypatch.setattr(transport, "MAX_PAGES", 1)
+    monkeypatch.setattr(transport, "SHORT_WINDOW_MS", 400)
+    assert world.reconcile() is not None
+    assert world.positions() == {}
+    assert world.told()[-1][1].endswith("→ 0")
+    assert len(world.trades()) == 10
+    leader = world.reload()
+    assert leader.health == Leader.Health.HEALTHY
+
+
+def test_a_list_without_end_is_said_to_be_unread(
+    make_leader: MakeLeader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_leader()
+    for _ in range(3):
+        world.order("buy", "1")
+    monkeypatch.setattr(transport, "PAGE_ROWS", 1)
+    monkeypatch.setattr(transport, "MAX_WINDOW_PAGES", 2)
+    assert world.reconcile() is None
+    assert world.reload().health_code == "venue_unreadable"
 
 
 def test_trades_that_cannot_be_had_are_made_up_for_by_the_positions(

@@ -9,17 +9,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from customers.tenancy import system_scope, tenant_scope
+from signals_app.services.leaders import gathering
 from signals_app.services.leaders.keys import leader_keys
 from signals_app.services.leaders.streaming import LeaderAccounts
-from tests.signals_app.leaders.conftest import LeaderWorld, MakeLeader
+from tests.signals_app.leaders.conftest import INST, LeaderWorld, MakeLeader
 from venues.domain.types import FillSnapshot, OrderSnapshot, VenueOrderState
 from venues.runtime import gateway_for, run
 from venues.streams.events import Connected, OrderChanged, StopChanged
 from venues.streams.registry import Delivery, Subject
+
+ETH_INST = "ETH-USDT-SWAP"
 
 
 @pytest.fixture
@@ -130,18 +134,62 @@ def test_after_a_gap_what_was_missed_comes_first(kind, make_leader: MakeLeader) 
     assert all(signal.side != "short" for signal in world.signals())
 
 
-def test_a_venue_that_streams_but_cannot_be_read_is_followed_after_a_while(
+def test_of_a_venue_that_streams_but_cannot_be_read_exits_are_followed_after_a_while(
     kind, make_leader: MakeLeader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from signals_app.services.leaders import gathering
-
+    """What looks like an entry may close what was opened in the gap."""
     monkeypatch.setattr(gathering, "LONGEST_HOLD_SECONDS", 0.3)
     world = make_leader()
-    deliver(kind, world, Connected(0, "second"))
     world.order("buy", "5")
+    world.reconcile()
+    deliver(kind, world, Connected(0, "second"))
+    world.order("buy", "8", inst="ETH-USDT-SWAP")  # in the gap
+    for side, size, inst in (("sell", "2", INST), ("sell", "7", INST), ("sell", "8", ETH_INST)):
+        world.order(side, size, inst=inst)
+        deliver(kind, world, push(booked(world, 1)[0]))
+        assert kind.fills.flush(30)
+    assert world.told() == [
+        ("open", "0 → 5", ""),
+        ("reduce", "5 → 3", ""),
+        ("close", "3 → 0", ""),
+        ("open", "0 → -4", "entry_unread"),
+        ("open", "0 → -8", "entry_unread"),
+    ]
+    assert world.signals()[-1].skip_params == {}
+    reconcile(kind, world)
+    assert world.positions() == {("BTC/USDT:USDT", "net"): -4}
+    assert world.told()[5:] == [("close", "-8 → 0", "")]
+    world.order("sell", "1")
     deliver(kind, world, push(booked(world, 1)[0]))
-    assert kind.fills.flush(10)
-    assert world.told() == [("open", "0 → 5", "")]
+    assert kind.fills.flush(30)
+    assert world.told()[6:] == [("increase", "-4 → -5", "")]
+
+
+def test_a_new_order_in_a_gap_is_left_to_the_reading(kind, make_leader: MakeLeader) -> None:
+    """It closes what was opened in the gap, and would be placed as an entry."""
+    world = make_leader()
+    world.change(follow_orders="working")
+    deliver(kind, world, Connected(0, "second"))
+    world.order("buy", "5")  # in the gap
+    price = str(round(float(world.paper_price()) * 1.5))
+    order_id = world.order("sell", "5", ordType="limit", px=price)
+    resting = OrderSnapshot(
+        venue_order_id=order_id,
+        client_order_id="",
+        symbol="BTC/USDT:USDT",
+        state=VenueOrderState.WORKING,
+        quantity=Decimal(5),
+        filled_quantity=Decimal(0),
+        average_price=None,
+        side="sell",
+        order_type="limit",
+        price=Decimal(price),
+    )
+    deliver(kind, world, OrderChanged(int(time.time() * 1000), resting, None))
+    assert world.told() == []
+    reconcile(kind, world)
+    assert {told[0] for told in world.told()} == {"open"}
+    assert all(signal.side == "long" for signal in world.signals())
 
 
 def test_a_changed_stop_is_read_at_once(kind, make_leader: MakeLeader, wakes) -> None:

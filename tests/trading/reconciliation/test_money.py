@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from decimal import Decimal
 
@@ -13,7 +14,17 @@ from customers.tenancy import tenant_scope
 from strategies.models import Subscription
 from tests.trading.reconciliation.test_by_hand import INST, Hand, found, reread, second_copy
 from tests.trading.world import SYMBOL, World
-from trading.models import AccountBill, AccountBooks, CashBook, Finding, FundingShare
+from trading.models import (
+    AccountBill,
+    AccountBooks,
+    CashBook,
+    Fill,
+    Finding,
+    FundingShare,
+    UnattributedPosition,
+)
+from trading.services.reconciliation import passing
+from venues.okx import transport
 
 
 def move(world: World, follower: Subscription, amount: str, **fields: str) -> None:
@@ -83,6 +94,43 @@ def test_trades_fees_and_isolated_margin_explain_a_balance(world: World) -> None
     assert cash_in_books(world) == cash_at_exchange(world, follower)
     with tenant_scope(world.tenant.pk):
         assert not AccountBill.objects.exists(), "trades are fills"
+
+
+def test_more_bills_and_fills_than_one_reading_takes_are_read_in_several(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = world.follower()
+    reread(world, follower.account_id, times=2)
+    hand = Hand(world, follower)
+    for number in range(10):
+        hand.order("buy", str(number + 1))
+        if number % 3 == 0:
+            move(world, follower, "1")
+        time.sleep(0.1)
+    monkeypatch.setattr(passing, "OVERLAP", timedelta(seconds=0.2))
+    monkeypatch.setattr(transport, "PAGE_ROWS", 2)
+    monkeypatch.setattr(transport, "MAX_PAGES", 1)
+    monkeypatch.setattr(transport, "SHORT_WINDOW_MS", 400)
+    reread_money(world, follower, times=1)
+    assert not books_agree(world)
+    assert cash_in_books(world) != cash_at_exchange(world, follower)
+    with tenant_scope(world.tenant.pk):
+        assert not UnattributedPosition.objects.exclude(suspected=None).exists()
+    for _ in range(12):
+        reread_money(world, follower, times=1)
+    assert books_agree(world)
+    assert cash_in_books(world) == cash_at_exchange(world, follower)
+    named = {kind for kind, _ in found(world)}
+    assert named == {"manual_open", "manual_increase", "transfer_in"}
+    with tenant_scope(world.tenant.pk):
+        assert Fill.objects.count() == 10
+        assert UnattributedPosition.objects.get().quantity == 55
+        assert AccountBill.objects.count() == 4
+
+
+def books_agree(world: World) -> bool:
+    with tenant_scope(world.tenant.pk):
+        return AccountBooks.objects.get().differs_since is None
 
 
 def test_a_change_that_no_bill_tells_of_is_found_when_it_was_seen_twice(world: World) -> None:

@@ -98,7 +98,8 @@ def _books(reading: AccountReading) -> AccountBooks:
 def _note(books: AccountBooks, reading: AccountReading, *, agrees: bool) -> None:
     now = timezone.now()
     if not reading.fills.unreadable:
-        books.fills_read_until = max(books.fills_read_until, reading.asked_at_venue)
+        read_until = reading.read_until(reading.fills)
+        books.fills_read_until = max(books.fills_read_until, read_until)
     if agrees:
         books.passed_at, books.differs_since = now, None
         ExchangeAccount.objects.for_tenant(books.tenant_id).filter(pk=books.account_id).update(
@@ -137,7 +138,7 @@ class _Comparison:
         self._causes = fills_book(
             ledger, self._books, reading.fills, self._instruments, self._missing
         )
-        if reading.positions.unreadable:
+        if reading.positions.unreadable or not reading.fills_are_all:
             self.agrees = False
         else:
             for key in ledger.keys(self._held):

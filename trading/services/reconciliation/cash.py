@@ -72,6 +72,8 @@ def _is_plain(reading: AccountReading, books: _Books) -> bool:
     news, cash = _news(reading, books), reading.cash()
     return (
         not news
+        and reading.bills is not None
+        and reading.bills.until_ms is None
         and cash.keys() <= books.keys()
         and all(
             row.suspected is None and cash.get(currency, ZERO) == row.balance
@@ -113,21 +115,27 @@ def _take(reading: AccountReading) -> None:
     }
     news = _news(reading, rows)
     settled = True
+    assert reading.bills is not None
+    is_all = reading.bills.until_ms is None
     if books.bills_read_until is None:
+        if not is_all:
+            return
         _begin(account, news, cash, now)
     else:
         taken = _bills_store(account, [bill for bills in news.values() for bill in bills], now)
         found = [_transfer(bill) for bill in taken if bill.kind == BillKind.TRANSFER]
         for currency in sorted({*rows, *news, *cash}):
             row = rows.get(currency) or _book(account, currency, ZERO, "0", now)
-            shown = cash.get(currency, ZERO)
+            # The balance knows of bills that the next reading takes.
+            shown = cash.get(currency, ZERO) if is_all else None
             difference = _follow(row, news.get(currency, []), shown, now)
             settled = settled and row.suspected is None
             if difference:
                 found.append(_unexplained(currency, difference))
         findings_note(account, found, now)
     if settled:
-        books.bills_read_until = max(books.bills_read_until or books.since, reading.asked_at_venue)
+        read_until = reading.read_until(reading.bills)
+        books.bills_read_until = max(books.bills_read_until or books.since, read_until)
         books.save(update_fields=["bills_read_until"])
 
 
@@ -159,7 +167,9 @@ def _book(
     )
 
 
-def _follow(row: CashBook, bills: Sequence[BillSnapshot], shown: Decimal, now: datetime) -> Decimal:
+def _follow(
+    row: CashBook, bills: Sequence[BillSnapshot], shown: Decimal | None, now: datetime
+) -> Decimal:
     """Take these bills; what is unexplained, when it was seen twice, else 0. A difference that is
     seen for the first time leaves the book as it is."""
     changes = [CashChange(int(bill.bill_id), bill.change, bill.balance) for bill in bills]

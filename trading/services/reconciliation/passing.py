@@ -86,14 +86,15 @@ def wanted_since(tenant_id: str, account_ids: Sequence[str]) -> dict[str, Since]
     """By account; none for those without books."""
     rows = AccountBooks.objects.for_tenant(tenant_id).filter(account_id__in=account_ids)
     columns = ("account_id", "since", "fills_read_until", "bills_read_until", "wallet_read_until")
-    due = timezone.now() - WALLET_PAUSE
+    now = timezone.now()
+    due = now - WALLET_PAUSE
     set_in = _set_in(tenant_id, account_ids)
     found = {}
     for pk, since, fills, bills, wallet in rows.values_list(*columns):
         wallet_since = max(since, (wallet or since) - WALLET_OVERLAP)
         found[pk] = Since(
             max(since, fills - OVERLAP),
-            (bills or fills) - OVERLAP,
+            (bills or now) - OVERLAP,
             wallet_since if wallet is None or wallet < due else None,
             set_in.get(pk, {}),
         )

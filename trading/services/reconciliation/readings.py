@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TypeVar
 
 from customers.models import ExchangeAccount
 from trading.domain.reconciliation import Attribution
@@ -20,6 +21,8 @@ from venues.domain.types import (
     StopSnapshot,
     WalletMove,
 )
+
+T = TypeVar("T")
 
 DERIVATIVE = ":"
 """In the unified symbols of what has positions. Spot is held in balances, with the client's own
@@ -52,7 +55,18 @@ class AccountReading:
     @property
     def is_complete(self) -> bool:
         parts = (self.positions, self.open_orders, self.fills)
-        return not any(part.unreadable for part in parts)
+        return self.fills_are_all and not any(part.unreadable for part in parts)
+
+    @property
+    def fills_are_all(self) -> bool:
+        """Else there were too many for one reading, and positions tell of those that follow."""
+        return self.fills.until_ms is None
+
+    def read_until(self, rows: Readings[T]) -> datetime:
+        """By the venue's clock; `rows` are fills or bills."""
+        if rows.until_ms is None:
+            return self.asked_at_venue
+        return datetime.fromtimestamp(rows.until_ms / 1000, tz=UTC)
 
     def held(self) -> dict[tuple[str, PositionSide], PositionSnapshot]:
         """By symbol and side; what is held of it in two margin modes is one."""
