@@ -102,7 +102,7 @@ _TEXTS: dict[str, str] = {
         "read all the same."
     ),
     "duplicate_id_different_body": gettext_noop("Its id was used before, for another message."),
-    "source_paused": gettext_noop("The source was paused."),
+    "source_paused": gettext_noop("The source is paused. %(reason)s"),
     "price_unavailable": gettext_noop("There is no current price to compare with; try again."),
     "rate_limited": gettext_noop("The source sent more than %(limit)s entries in a minute."),
     "price_off_market": gettext_noop(
@@ -124,10 +124,14 @@ def problem_text(code: str, params: Mapping[str, object] | None = None) -> str:
     template = _TEXTS.get(code)
     if template is None:
         return code
-    try:
-        return _(template) % dict(params or {})
-    except KeyError:
-        return _(template)
+    return (_(template) % _Given(params or {})).rstrip()
+
+
+class _Given(dict[str, object]):
+    """What is not given, as of rows that were written before it was noted, is left out."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
 
 
 _CONFIG_TEXTS: dict[str, str] = {

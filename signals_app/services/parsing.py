@@ -27,6 +27,7 @@ from customers.services.events import EventDraft, events_record, staff_audience
 from customers.tenancy import TenantQuerySet
 from signals_app.domain.parsers.base import ConfigError, Parsed, Payload
 from signals_app.domain.parsers.problems import Ignored, ParseProblem, ProblemCode
+from signals_app.domain.parsers.reading import symbol_in
 from signals_app.domain.parsers.registry import parser_named, parsers
 from signals_app.domain.symbol_aliases import SymbolBook
 from signals_app.models import IntakeState, RawDelivery, SignalSource
@@ -83,6 +84,12 @@ def payload_parse(*, source: SignalSource, payload: Payload) -> Parsed:
         aliases=config["symbols"],
     )
     return parser.parse(payload, config, book)
+
+
+def symbol_typed(*, source: SignalSource, text: str) -> str:
+    """The one symbol of the source's venue that a person means, such as by `BTCUSDT`. Raises
+    ParseProblem, MarketsUnavailableError. Network as `payload_parse`."""
+    return symbol_in(SymbolBook(_listed(source.venue), source.venue), text)
 
 
 def _listed(venue: str) -> frozenset[str]:

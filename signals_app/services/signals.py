@@ -128,7 +128,12 @@ def _check_source(source: SignalSource) -> None:
     if source.status != SignalSource.Status.ACTIVE:
         text = source.paused_reason or problem_text(source.paused_code, source.paused_params)
         reason = f": {text}" if text else "."
-        raise SignalRefusedError("source_paused", f"This source is paused{reason}", status=403)
+        raise SignalRefusedError(
+            "source_paused",
+            f"This source is paused{reason}",
+            status=403,
+            params={"reason": text},
+        )
 
 
 def _check_symbol(source: SignalSource, symbol: str) -> None:
@@ -139,6 +144,7 @@ def _check_symbol(source: SignalSource, symbol: str) -> None:
             f"{source.venue} does not list {symbol}.",
             status=422,
             field="symbol",
+            params={"venue": source.venue, "text": symbol},
         )
 
 

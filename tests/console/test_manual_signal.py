@@ -12,17 +12,26 @@ from django.urls import reverse
 from customers.models import AuditEntry
 from customers.tenancy import tenant_scope
 from signals_app.models import Signal
+from signals_app.services import parsing
 from tests import factories as make
 from tests.console.conftest import Enter, Firm
 from trading.models import CopiedPosition, Intent
 from trading.services.fanout import context
-from venues.domain.types import Instrument, InstrumentKind
+from venues.domain.types import Instrument, InstrumentKind, VenueError, VenueErrorKind
 
 FORM = {
     "action": "open", "symbol": "BTC/USDT:USDT", "side": "long", "size": "0.25",
     "size_basis": "base", "order_type": "market", "leverage": "3", "price": "", "stop_loss": "",
     "take_profit": "", "leader_equity": "",
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def listed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the source's venue lists; nothing else of these pages asks it."""
+    symbols = ["BTC/USDT:USDT", "BTC/USDT", "ETH/USDT:USDT"]
+    monkeypatch.setattr(parsing.markets, "instruments", lambda venue: dict.fromkeys(symbols))
+    return symbols
 
 
 @pytest.fixture
@@ -113,8 +122,49 @@ def test_a_paused_source_says_so(firm: Firm, owner: Client, form: dict[str, str]
     owner.post(pause, {"reason": "lunch"})
     external_id = confirmation(owner, form).context["external_id"]
     response = owner.post(url(), {**form, "confirmed": "1", "external_id": external_id})
-    assert "paused: lunch" in response.content.decode()
+    assert "The source is paused. lunch" in response.content.decode()
     assert sent(firm) == []
+
+
+@pytest.mark.parametrize("typed", ["BTCUSDT", "BTC-USDT-SWAP", "BTCUSDT.P", "btc/usdt:usdt"])
+def test_a_symbol_may_be_typed_as_charts_and_exchanges_write_it(
+    owner: Client, form: dict[str, str], typed: str
+) -> None:
+    document = confirmation(owner, {**form, "symbol": typed}).context["document"]
+    assert "BTC/USDT:USDT" in [value for _, value in document]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "english", "chinese"),
+    [
+        ({"symbol": "NOSUCH"}, "symbol", "lists no symbol “NOSUCH”", "没有上线交易对“NOSUCH”"),
+        ({"size": "much"}, "size", "“much” in Size is no usable number", "“much”"),
+        ({"leverage": "0"}, "leverage", "Leverage must be above 0", "杠杆"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field_in_the_readers_language(
+    owner: Client,
+    form: dict[str, str],
+    wrong: dict[str, str],
+    field: str,
+    english: str,
+    chinese: str,
+) -> None:
+    for language, words in (("en", english), ("zh-hans", chinese)):
+        owner.cookies["django_language"] = language
+        (said,) = owner.post(url(), {**form, **wrong}).context["form"].errors[field]
+        assert words in said
+
+
+def test_while_the_venue_does_not_answer_an_exact_symbol_is_taken_as_it_is(
+    owner: Client, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(venue: str) -> None:
+        raise VenueError(VenueErrorKind.UNAVAILABLE, "", "")
+
+    monkeypatch.setattr(parsing.markets, "instruments", silent)
+    assert confirmation(owner, form).context["external_id"]
+    assert owner.post(url(), {**form, "symbol": "BTCUSDT"}).context["form"].errors["symbol"]
 
 
 def test_change_it_leads_back_to_the_filled_form(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -29,8 +30,10 @@ from signals_app.domain.canonical import (
     canonical_to_json,
 )
 from signals_app.domain.errors import SignalFormatError
+from signals_app.domain.parsers.problems import ParseProblem
 from signals_app.models import Signal, SignalSource
 from signals_app.problem_texts import problem_text
+from signals_app.services.parsing import MarketsUnavailableError, symbol_typed
 from signals_app.services.price_checks import signal_price_check
 from signals_app.services.signals import SignalRefusedError, signal_accept, signal_draft
 from strategies.selectors.reach import signal_reach
@@ -66,7 +69,9 @@ class ManualSignalForm(forms.Form):
         [choice for choice in Signal.Action.choices if choice[0] in INSTRUCTIONS],
     )
     symbol = _text(
-        gettext_lazy("Symbol"), required=True, help_text=gettext_lazy("Such as BTC/USDT:USDT")
+        gettext_lazy("Symbol"),
+        required=True,
+        help_text=gettext_lazy("Such as BTC/USDT:USDT or BTCUSDT"),
     )
     side = _choice(gettext_lazy("Side"), [("", "—"), *Signal.Side.choices], required=False)
     size = _text(gettext_lazy("Size"))
@@ -108,11 +113,30 @@ class ManualSignalForm(forms.Form):
         now = timezone.now()
         document["emitted_at"] = now.isoformat()
         try:
+            document["symbol"] = _symbol(cleaned["source"], document.get("symbol", ""))
             self.canonical = canonical_from_json(document, now)
+        except ParseProblem as problem:
+            self.add_error("symbol", problem_text(problem.code, problem.params))
         except SignalFormatError as error:
-            field = error.field if error.field in self.fields else None
-            self.add_error(field, error.message)
+            self._add_format_error(error, document)
         return cleaned
+
+    def _add_format_error(self, error: SignalFormatError, document: Mapping[str, str]) -> None:
+        field = self.fields.get(error.field)
+        named = {
+            "field": error.field if field is None else str(field.label),
+            "value": document.get(error.field, ""),
+        }
+        self.add_error(None if field is None else error.field, problem_text(error.code, named))
+
+
+def _symbol(source: SignalSource, typed: str) -> str:
+    """As the venue lists it; while it cannot be asked, an exit must still be possible, and what is
+    typed counts as it is."""
+    try:
+        return symbol_typed(source=source, text=typed)
+    except MarketsUnavailableError:
+        return typed
 
 
 def send_signal_page(request: HttpRequest) -> HttpResponse:
@@ -164,7 +188,8 @@ def _confirmation(request: HttpRequest, form: ManualSignalForm) -> HttpResponse:
     try:
         signal_price_check(source, form.canonical)
     except SignalRefusedError as refusal:
-        form.add_error(refusal.field or None, problem_text(refusal.code, refusal.params))
+        field = refusal.field if refusal.field in form.fields else None
+        form.add_error(field, problem_text(refusal.code, refusal.params))
         return _form_page(request, form)
     external_id = f"manual-{new_id()}"
     draft = signal_draft(source, form.canonical, external_id, "", now)
@@ -241,7 +266,8 @@ def _send(request: HttpRequest, form: ManualSignalForm, external_id: str) -> Htt
                     ip_address=client_address(request),
                 )
     except SignalRefusedError as refusal:
-        form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
+        field = refusal.field if refusal.field in form.fields else None
+        form.add_error(field, problem_text(refusal.code, refusal.params))
         return _form_page(request, form)
     messages.success(request, _("The signal is on its way."))
     return HttpResponseRedirect(reverse("admin:signals_app_signal_change", args=[signal.pk]))
