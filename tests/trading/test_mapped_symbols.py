@@ -376,6 +376,33 @@ def test_planning_again_plans_nobody_twice(world: World) -> None:
     ]
 
 
+@pytest.mark.parametrize("action", ["close", "flip"])
+def test_a_planner_that_dies_between_two_symbols_loses_no_exit(world: World, action: str) -> None:
+    """The map changes before another one plans the rest."""
+    copy = world.follower()
+    world.run(world.entry())
+    state(world, copy, symbol_map={BTC: ETH})
+    world.run(world.entry("increase", "0.05"))
+    leaves = world.entry(action, "0.05", side="short" if action == "flip" else "long")
+    (shard_id,) = world.dispatch(leaves)
+    tenant_id = world.tenant.pk
+    with tenant_scope(tenant_id):
+        shard = shard_claim(shard_id=shard_id, tenant_id=tenant_id, claimed_by="x")
+        assert shard is not None
+        next(shard_plan(shard_context(shard, "x")))
+        leaves.shards.update(status="pending", claimed_until=None)
+    assert {order.symbol for order in world.orders(signal_id=leaves.pk)} == {ETH}
+    state(world, copy)
+    with tenant_scope(tenant_id):
+        shard = shard_claim(shard_id=shard_id, tenant_id=tenant_id, claimed_by="y")
+        assert shard is not None
+        list(shard_plan(shard_context(shard, "y")))
+    exits = world.orders(signal_id=leaves.pk, is_entry=False)
+    assert sorted((order.symbol, order.quantity) for order in exits) == [(BTC, 10), (ETH, 10)]
+    entries = {order.symbol for order in world.orders(signal_id=leaves.pk, is_entry=True)}
+    assert entries <= {ETH}
+
+
 # --- one book follows one symbol -----------------------------------------------------------------
 
 
@@ -527,6 +554,48 @@ def test_a_leaders_limit_order_is_followed_when_it_is_filled(world: World) -> No
     (order,) = world.orders(subscription_id=copy.pk)
     assert (order.symbol, order.order_type, order.price) == (ETH, "ioc", 3030)
     assert world.held(copy, ETH).filled > 0
+
+
+def test_a_limit_that_nobody_tells_the_end_of_rests_at_the_price_as_it_is_in_the_other_market(
+    world: World,
+) -> None:
+    """A source without an account says no fills: 58,000 of 60,000 are 2,900 of 3,000."""
+    copy = mapped(world)
+    placed = resting(world, "0.1", LOW)
+    world.fan_out(placed)
+    (order,) = world.orders(subscription_id=copy.pk)
+    assert (order.symbol, order.order_type, order.price, order.quantity) == (ETH, "limit", 2900, 20)
+    assert world.intent(placed, copy).reference_price == 2900
+    world.paper.control.set_price(IN_ETH, "2890")
+    world.check_until(lambda: world.check() == 0, "it is filled")
+    held = world.held(copy, ETH)
+    assert (held.filled, held.average_entry_price, held.leader_symbol) == (20, 2900, BTC)
+    agrees_with_the_exchange(world, copy)
+
+
+def test_a_limit_that_rests_in_the_other_market_ends_with_the_sources_exit(world: World) -> None:
+    copy = mapped(world)
+    world.fan_out(resting(world, "0.1", LOW))
+    state(world, copy)
+    world.fan_out(world.signal("close", side=""))
+    world.check_until(lambda: world.check() == 0, "it is cancelled")
+    (order,) = world.orders(subscription_id=copy.pk)
+    assert (order.symbol, order.state) == (ETH, "cancelled")
+
+
+def test_a_limit_without_the_price_of_one_market_is_not_placed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from venues import markets
+
+    copy = mapped(world)
+    monkeypatch.setattr(
+        "trading.services.fanout.context.markets.last_price", lambda venue, symbol: None
+    )
+    placed = resting(world, "0.1", LOW)
+    world.fan_out(placed)
+    assert reason(world, placed, copy) == "price_unknown"
+    markets.forget_markets()
 
 
 def test_who_had_an_order_in_the_leaders_symbol_does_not_go_on_in_another(world: World) -> None:

@@ -449,10 +449,10 @@ def follower_facts(
     leverage = entry_leverage(
         context.signal.leverage, settings, position.leverage, book, instrument
     )
-    # In another symbol it has no price, and nothing is entered for it.
-    rests = context.signal.order_type == Signal.OrderType.LIMIT and not context.is_mapped
-    if rests and context.signal.price is not None:
-        price = context.signal.price  # what it will cost when it fills
+    rests = context.signal.order_type == Signal.OrderType.LIMIT
+    if rests:
+        # What it will cost when it fills.
+        price = context.price_here(context.signal.price, market) or price
     worst = None if rests else context.price_here(context.signal.worst_price, market)
     equity, available = balance.get(instrument.settle, (None, None))
     if instrument.kind is InstrumentKind.INVERSE and equity is not None and available is not None:

@@ -16,11 +16,12 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from signals_app.models import Signal
+from signals_app.services.source_holdings import LEADER_KINDS
 from strategies.models import Subscription
 from trading.domain.order_states import LIVE_STATES, OrderState
 from trading.domain.planning import Book, Leg, Plan
 from trading.domain.reasons import Reason, ReasonCode
-from trading.models import CopiedPosition, Order
+from trading.models import CopiedPosition, Intent, Order
 from trading.services.fanout.context import Market, ShardContext, market_of
 from trading.services.fanout.loading import (
     FollowerRow,
@@ -29,6 +30,7 @@ from trading.services.fanout.loading import (
     symbol_map_of,
     symbol_of,
 )
+from trading.services.fanout.writing import ASIDE
 
 ZERO = Decimal(0)
 _EXITS = (Signal.Action.REDUCE, Signal.Action.CLOSE)
@@ -64,7 +66,10 @@ def routes(
     held = {} if action in _ADDS else _followed_in(context, mapping)
     main: dict[str, list[FollowerRow]] = defaultdict(list)
     aside: dict[str, list[FollowerRow]] = defaultdict(list)
-    chosen = {row.id: _chosen(context, row, held.get(row.id, ())) for row in mapping}
+    planned = _planned_in(context, mapping) if stores else {}
+    chosen = {
+        row.id: _chosen(context, row, held.get(row.id, ()), planned.get(row.id)) for row in mapping
+    }
     for row in followers:
         symbol, others = chosen.get(row.id, (context.signal.symbol, ()))
         main[symbol].append(row)
@@ -82,13 +87,23 @@ def routes(
 
 
 def _chosen(
-    context: ShardContext, row: FollowerRow, held: Collection[str]
+    context: ShardContext, row: FollowerRow, held: Collection[str], planned: str | None
 ) -> tuple[str, Sequence[str]]:
-    """Where the follower is planned, and where it only leaves what it holds."""
-    symbol = symbol_of(context, row)
-    if context.signal.action in _EXITS and held and symbol not in held:
+    """Where the follower is planned, and where it only leaves what it holds. `planned`: where a
+    planner that did not come to the rest has planned it, whatever the map says by now."""
+    symbol = planned or symbol_of(context, row)
+    if planned is None and context.signal.action in _EXITS and held and symbol not in held:
         symbol = min(held)
     return symbol, sorted(set(held) - {symbol})
+
+
+def _planned_in(context: ShardContext, followers: Iterable[FollowerRow]) -> dict[str, str]:
+    rows = Intent.objects.for_tenant(context.signal.tenant_id).filter(
+        signal_id=context.signal.pk,
+        subscription_id__id_in=[row.id for row in followers],
+        leg__lt=ASIDE,
+    )
+    return dict(rows.values_list("subscription_id", "symbol"))
 
 
 def _followed_in(context: ShardContext, followers: Iterable[FollowerRow]) -> Symbols:
@@ -183,10 +198,12 @@ def _market(context: ShardContext, venue: str, symbol: str) -> Market:
     """With the ratio of both prices, and without it no entry: sizes, the leader's price and its
     stops are nothing here without it."""
     signal, market = context.signal, market_of(venue, context.signal, symbol)
+    is_limit = signal.order_type == Signal.OrderType.LIMIT
     theirs = (context.leader_market, context.markets.get(venue))
     leader = next((each.price for each in theirs if each is not None and each.is_quoted), None)
     doubt = market.doubt
-    if signal.order_type == Signal.OrderType.LIMIT:
+    if is_limit and signal.source.kind in LEADER_KINDS:
+        # Its fill is followed, which is exact. Of other sources nobody tells one.
         params = {"symbol": symbol, "leader_symbol": signal.symbol}
         doubt = Reason(ReasonCode.LIMIT_NOT_MAPPED, params)
     elif market.is_quoted and not leader:

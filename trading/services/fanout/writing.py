@@ -51,7 +51,7 @@ _OWN_COLUMNS = tuple(
 )
 
 
-_ASIDE = 1000
+ASIDE = 1000
 """Added to the legs of what a follower leaves beside the symbol that it is planned in."""
 
 
@@ -63,7 +63,7 @@ def planned_already(context: ShardContext, subscription_ids: Sequence[str]) -> s
     if context.is_aside:
         intents = intents.filter(symbol=context.symbol)
     elif context.is_mapped:
-        intents = intents.filter(leg__lt=_ASIDE)
+        intents = intents.filter(leg__lt=ASIDE)
     return set(intents.values_list("subscription_id", flat=True))
 
 
@@ -156,7 +156,7 @@ class ChunkWriter:
             "subscription_id": row.id,
             "account_id": row.account_id,
             "customer_id": row.customer_id,
-            "leg": leg.leg + (_ASIDE if self.context.is_aside else 0),
+            "leg": leg.leg + (ASIDE if self.context.is_aside else 0),
             "is_entry": leg.is_entry,
             "side": _SIDES[leg.direction],
             "quantity": leg.quantity if leg.is_order else None,
@@ -237,8 +237,9 @@ class ChunkWriter:
         signal, to_tick = self.context.signal, follower.instrument.price_to_tick
         if not leg.is_entry:
             return AT_MARKET
-        if signal.order_type == Signal.OrderType.LIMIT and signal.price is not None:
-            return Style("limit", to_tick(signal.price))
+        limit = self.context.price_here(signal.price, market)
+        if signal.order_type == Signal.OrderType.LIMIT and limit is not None:
+            return Style("limit", to_tick(limit))
         worst = self.context.price_here(signal.worst_price, market)
         if worst is not None:
             return Style("ioc", to_tick(worst))
