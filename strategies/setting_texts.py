@@ -370,6 +370,9 @@ _PROBLEMS: Mapping[SettingProblemCode, str] = {
     SettingProblemCode.NEEDED: gettext_noop("Needed because of the setting “%(by)s”."),
     SettingProblemCode.ABOVE_OTHER: gettext_noop(
         "Must not be above the setting “%(other)s”, which is %(value)s here."
+    SettingProblemCode.TOO_LATE: gettext_noop(
+        "It counts when a copy begins, and this one has begun: nothing would be opened by it."
+    ),
     ),
     SettingProblemCode.LEVERAGE_AND_STOP: gettext_noop(
         "At this leverage the position is liquidated before the stop."

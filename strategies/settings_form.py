@@ -21,7 +21,12 @@ from strategies.domain.settings import (
 )
 from strategies.models import StatedSettings
 from strategies.selectors.settings import level_of, settings_content
-from strategies.services.settings import BINDABLE, ONLY_STRATEGY, settings_problems
+from strategies.services.settings import (
+    BINDABLE,
+    ONLY_AT_THE_START,
+    ONLY_STRATEGY,
+    settings_problems,
+)
 from strategies.setting_texts import (
     GROUPS,
     LEVELS,
@@ -99,7 +104,9 @@ class SettingsForm(forms.Form):
             if name in ONLY_STRATEGY and level is not Level.STRATEGY:
                 continue
             self.fields[name] = self._field(spec)
-            self.fields[name].disabled = name in self.fixed
+            self.fields[name].disabled = name in self.fixed or (
+                name in ONLY_AT_THE_START and level is Level.SUBSCRIPTION
+            )
         if level is Level.STRATEGY and not symbol:
             self.fields[BINDING] = forms.MultipleChoiceField(
                 label=_("Fixed for all followers"),

@@ -54,6 +54,7 @@ from venues.domain.types import InstrumentKind, VenueError
 from venues.gateway import UnknownVenueError
 
 ONLY_STRATEGY = frozenset({"follow_ratio"})
+ONLY_AT_THE_START = frozenset({"existing_positions"})
 BINDABLE = frozenset(
     name
     for name, spec in SPECS.items()
@@ -128,7 +129,7 @@ def settings_problems(row: StatedSettings, content: Mapping[str, Any]) -> list[S
         ]
         if "leverage" in stated:
             problems += _above_venue(found, symbol, limits)
-    return [*problems, *_not_listed(row, content)]
+    return [*problems, *_too_late(row, content), *_not_listed(row, content)]
 
 
 def _parts(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -189,23 +190,39 @@ def _venues_of(accounts: QuerySet[ExchangeAccount]) -> list[str]:
     return sorted(set(open_ones.order_by().values_list("venue", flat=True)))
 
 
-def _not_listed(row: StatedSettings, content: Mapping[str, Any]) -> list[SettingProblem]:
-    """What a copy would trade instead and its venue does not list; nothing while it cannot be
-    asked, and then entries are skipped for it."""
-    stated = (content.get("values") or {}).get("symbol_map")
-    if not stated or not isinstance(row, Subscription):
+def _too_late(row: StatedSettings, content: Mapping[str, Any]) -> list[SettingProblem]:
+    """What a copy that has begun would state otherwise, though it counted when it began."""
+    if not isinstance(row, Subscription) or row._state.adding:
         return []
-    venue = row.account.venue
+    before, stated = ((each.get("values") or {}) for each in (row.settings or {}, content))
+    return [
+        SettingProblem(name, SettingProblemCode.TOO_LATE)
+        for name in sorted(ONLY_AT_THE_START & stated.keys())
+        if stated[name] != before.get(name)
+    ]
+
+
+def _not_listed(row: StatedSettings, content: Mapping[str, Any]) -> list[SettingProblem]:
+    """What a copy would trade instead and its venue does not list, or none of the venues that a
+    level's copies may trade on; nothing while one of them cannot be asked, and then entries are
+    skipped for it."""
+    stated = (content.get("values") or {}).get("symbol_map") or {}
+    venues = _venues(row) if stated else []
+    if not venues:
+        return []
+    listed: set[str] = set()
     try:
-        listed = markets.instruments(venue)
+        for venue in venues:
+            listed |= markets.instruments(venue).keys()
     except (VenueError, TimeoutError, UnknownVenueError):
         return []
-    unknown = [there for there in stated.values() if there not in listed][:1]
     return [
         SettingProblem(
-            "symbol_map", SettingProblemCode.NOT_LISTED, {"venue": venue, "symbol": symbol}
+            "symbol_map",
+            SettingProblemCode.NOT_LISTED,
+            {"venue": ", ".join(venues), "symbol": symbol},
         )
-        for symbol in unknown
+        for symbol in [there for there in stated.values() if there not in listed][:1]
     ]
 
 

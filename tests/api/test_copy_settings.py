@@ -125,6 +125,15 @@ def test_what_is_fixed_and_what_has_no_effect(scene, writer):
     assert refused == {"direction": ["The strategy fixes this setting."]}
 
 
+def test_what_counts_at_the_start_is_said_to_come_too_late(scene, writer):
+    """Not taken and then without effect; `POST /api/v1/subscriptions/` takes it."""
+    stated = {**BASE, "existing_positions": "all"}
+    answer = writer.put(url(scene.partners), {"version": 0, "values": stated})
+    assert answer.status_code == 400
+    assert list(answer.json()["error"]["fields"]) == ["existing_positions"]
+    assert "begun" in answer.json()["error"]["fields"]["existing_positions"][0]
+
+
 def test_a_map_of_symbols(scene, writer):
     """The copy's venue is not asked: it does not answer here."""
     twice = {"BTC/USDT:USDT": "ETH/USDT:USDT", "SOL/USDT:USDT": "ETH/USDT:USDT"}
