@@ -262,6 +262,67 @@ def test_a_crash_after_the_answer_and_a_second_worker_do_no_harm(
     assert len(told(world, copy)) == 1
 
 
+def test_who_comes_to_hold_it_while_it_is_decided_is_decided_for_too(
+    world: World, leader: LeaderWorld
+) -> None:
+    """By a planner that goes on where another one died: with those that have a row already."""
+    first = copying(world)
+    opened(world, leader)
+    at_leverage(leader, "8")
+    signal = changed(leader)
+    assert decide(world, signal) == []
+    second = copying(world)
+    world.run(world.entry())
+    assert decide(world, signal) == []
+    assert [len(told(world, copy)) for copy in (first, second)] == [1, 1]
+
+
+def test_an_answer_that_comes_after_the_end_changes_nothing(
+    world: World, leader: LeaderWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = copying(world, stated=FOLLOWS)
+    opened(world, leader)
+    at_leverage(leader, "8")
+    signal = changed(leader)
+    ids = decide(world, signal)
+    answers: list[leverages.Answer] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(leverages, "learn", lambda tenant_id, answer: answers.append(answer))
+        do(world, ids)
+    with tenant_scope(world.tenant.pk):
+        FollowedChange.objects.update(check_at=signal.received_at)
+    do(world, ids)
+    assert done(world, signal, copy).state == "done"
+    late = VenueError(VenueErrorKind.REFUSED, "59107")
+    with tenant_scope(world.tenant.pk):
+        leverages.learn(world.tenant.pk, leverages.Answer(answers[0].job, late))
+    assert done(world, signal, copy).state == "done"
+    assert len(told(world, copy)) == 1
+
+
+def test_only_one_request_about_a_position_is_on_its_way(
+    world: World, leader: LeaderWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = copying(world, stated=FOLLOWS)
+    opened(world, leader)
+    at_leverage(leader, "8")
+    first = changed(leader)
+    with monkeypatch.context() as patch:
+        patch.setattr(leverages, "learn", lambda tenant_id, answer: None)
+        do(world, decide(world, first))
+    at_leverage(leader, "3")
+    second = changed(leader)
+    do(world, decide(world, second))
+    assert done(world, second, copy).state == "due"
+    assert at_venue(world, copy) == "8"
+    with tenant_scope(world.tenant.pk):  # its sender is dead by then
+        sent_at = first.received_at - leverages.IN_FLIGHT
+        FollowedChange.objects.filter(signal=first).update(sent_at=sent_at)
+        FollowedChange.objects.update(check_at=first.received_at)
+    do(world, [done(world, second, copy).pk])
+    assert at_venue(world, copy) == "3"
+
+
 def test_what_the_venue_refuses_is_said_and_what_it_does_not_answer_asked_again(
     world: World, leader: LeaderWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,10 +96,12 @@ def _chunk(
         last_subscription_id=max(concerned),
     )
     rows = [row for row in follower_rows(shard) if row.id in concerned]
-    for _ in range(TIMES):
+    for left in reversed(range(TIMES)):
         try:
             _store(signal, rows, concerned, in_force)
         except IntegrityError:
+            if not left:
+                raise
             continue  # somebody else has decided for some of them just now
         return
 
