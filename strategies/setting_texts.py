@@ -290,7 +290,13 @@ _LABELS: Mapping[str, tuple[str, str]] = {
         ),
     ),
     "on_stop": (gettext_noop("Positions when the copy is stopped"), ""),
-    "on_margin_topup": (gettext_noop("When the leader adds margin"), ""),
+    "on_margin_topup": (
+        gettext_noop("When the leader adds margin"),
+        gettext_noop(
+            "Of an isolated position: the same share of its own margin is added from your free "
+            "balance, within your limits. What the leader takes out again stays in yours."
+        ),
+    ),
     "on_leverage_change": (
         gettext_noop("When the leader changes leverage"),
         gettext_noop(
@@ -364,15 +370,15 @@ _PROBLEMS: Mapping[SettingProblemCode, str] = {
         "%(symbol)s stands twice: each symbol is copied in one other, and each is traded for one."
     ),
     SettingProblemCode.NOT_LISTED: gettext_noop("%(venue)s does not list %(symbol)s."),
+    SettingProblemCode.TOO_LATE: gettext_noop(
+        "It counts when a copy begins, and this one has begun: nothing would be opened by it."
+    ),
     SettingProblemCode.TOO_LOW: gettext_noop("At least %(limit)s."),
     SettingProblemCode.NOT_ABOVE: gettext_noop("Must be above %(limit)s."),
     SettingProblemCode.TOO_HIGH: gettext_noop("At most %(limit)s."),
     SettingProblemCode.NEEDED: gettext_noop("Needed because of the setting “%(by)s”."),
     SettingProblemCode.ABOVE_OTHER: gettext_noop(
         "Must not be above the setting “%(other)s”, which is %(value)s here."
-    SettingProblemCode.TOO_LATE: gettext_noop(
-        "It counts when a copy begins, and this one has begun: nothing would be opened by it."
-    ),
     ),
     SettingProblemCode.LEVERAGE_AND_STOP: gettext_noop(
         "At this leverage the position is liquidated before the stop."

@@ -128,5 +128,7 @@ def followed_text(payload: Mapping[str, Any]) -> str:
     """What a copy did about its leader's change."""
     if payload.get("code"):
         why = reason_text(str(payload["code"]), payload.get("params"))
+        if payload.get("state") == "done":
+            return _("Your copy does the same: %(why)s") % {"why": why}
         return _("Your copy does not do the same: %(why)s") % {"why": why}
     return _(_FOLLOWED[str(payload.get("does"))])

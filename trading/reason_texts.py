@@ -358,6 +358,35 @@ _TEXTS: dict[ReasonCode, str] = {
     ReasonCode.MARGIN_SHORT: gettext_noop(
         "It needs %(needed)s %(currency)s more margin, and %(room)s can be given."
     ),
+    ReasonCode.MARGIN_NOT_ISOLATED: gettext_noop(
+        "The position in %(symbol)s is a cross one, which has no margin of its own."
+    ),
+    ReasonCode.MARGIN_OF_OTHER_SIDE: gettext_noop(
+        "The leader added it to the side of %(symbol)s that the copy does not hold."
+    ),
+    ReasonCode.MARGIN_UNKNOWN: gettext_noop(
+        "The margin of the position in %(symbol)s, or of the leader's, is not known."
+    ),
+    ReasonCode.MARGIN_TOO_LITTLE: gettext_noop(
+        "It is less than a hundredth of the position's margin, as funding moves it, too, or less "
+        "than can be added."
+    ),
+    ReasonCode.MARGIN_ADDED: gettext_noop("%(amount)s %(currency)s of margin were added."),
+    ReasonCode.MARGIN_ADDED_IN_PART: gettext_noop(
+        "%(amount)s %(currency)s of margin were added instead of %(wanted)s: no more is free "
+        "beside the reserve and within the total cap."
+    ),
+    ReasonCode.MARGIN_NOT_ADDED: gettext_noop(
+        "The margin could not be added: %(message)s (%(code)s)"
+    ),
+    ReasonCode.MARGIN_NOT_ANSWERED: gettext_noop(
+        "The exchange did not answer, and the position in %(symbol)s was seen to have the margin "
+        "of before."
+    ),
+    ReasonCode.MARGIN_UNCLEAR: gettext_noop(
+        "The exchange did not answer, and the position in %(symbol)s has changed since: look there "
+        "whether the margin was added. It is not asked for again."
+    ),
     ReasonCode.START_OVERTAKEN: gettext_noop(
         "The leader went on trading while its position was about to be entered, so it is read anew."
     ),

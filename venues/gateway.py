@@ -24,6 +24,7 @@ from venues.domain.types import (
     OrderRequest,
     OrderSnapshot,
     Placement,
+    PositionSide,
     PositionSnapshot,
     Readings,
     StopLookup,
@@ -212,6 +213,17 @@ class Gateway(Protocol):
         margin_mode: str,
         position_sides: Sequence[str],
     ) -> None: ...
+
+    async def add_margin(
+        self,
+        credentials: Credentials,
+        *,
+        symbol: str,
+        amount: Decimal,
+        position_side: PositionSide,
+    ) -> None:
+        """To an isolated position, in settle currency. Twice adds twice; with an error of the kind
+        UNAVAILABLE it may be done or not, with any other it is certain that it is not."""
 
     async def leverages(
         self, credentials: Credentials, *, symbols: Sequence[str], margin_mode: str

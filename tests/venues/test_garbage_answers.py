@@ -26,6 +26,7 @@ from venues.domain.types import (
     Readings,
     UnreadableError,
     VenueError,
+    VenueErrorKind,
 )
 from venues.gateway import Gateway
 
@@ -255,6 +256,49 @@ def test_a_leverage_that_is_not_confirmed_is_not_set(
     spoil(exchange, "account/set-leverage", field=field, value=value)
     with pytest.raises(UnreadableError):
         runtime.run(gateway.set_leverage(keys, leverage=Decimal(5), **wanted))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("amt", "4"), ("amt", None), ("type", "reduce"), ("instId", "X-Y"), ("data", [])],
+)
+def test_margin_that_is_not_confirmed_may_be_added_or_not(
+    exchange: PaperServer, gateway: Gateway, keys: Credentials, field: str, value: Any
+) -> None:
+    place(gateway, keys, margin_mode="isolated")
+    spoil(exchange, "account/position/margin-balance", field=field, value=value)
+    assert _margin_error(gateway, keys).kind is VenueErrorKind.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("59301", VenueErrorKind.REFUSED),
+        ("59300", VenueErrorKind.REFUSED),
+        ("51008", VenueErrorKind.REFUSED),
+        ("51010", VenueErrorKind.MODE),
+        ("50011", VenueErrorKind.RATE_LIMIT),
+        ("50111", VenueErrorKind.CREDENTIALS),
+        # What these say of the outcome is nothing.
+        ("51149", VenueErrorKind.UNAVAILABLE),
+        ("51054", VenueErrorKind.UNAVAILABLE),
+        ("50004", VenueErrorKind.UNAVAILABLE),
+        ("58999", VenueErrorKind.UNAVAILABLE),
+    ],
+)
+def test_which_refusals_of_margin_are_definite(
+    exchange: PaperServer, gateway: Gateway, keys: Credentials, code: str, kind: VenueErrorKind
+) -> None:
+    path = "account/position/margin-balance"
+    exchange.control.add_fault("error_code", endpoint=path, code=code, msg="no")
+    found = _margin_error(gateway, keys)
+    assert (found.kind, found.code) == (kind, code)
+
+
+def _margin_error(gateway: Gateway, keys: Credentials) -> VenueError:
+    with pytest.raises(VenueError) as raised:
+        runtime.run(gateway.add_margin(keys, symbol=SYMBOL, amount=Decimal(5), position_side="net"))
+    return raised.value
 
 
 # --- public data --------------------------------------------------------------------------------

@@ -166,9 +166,19 @@ def controls_unwatch() -> None:
 def leaving_denial(order: OutgoingOrder) -> Reason | None:
     """What the copy at hand says against this order. Reads nothing and never waits: it is asked by
     the event loop that sends, in the moment in which the order leaves."""
-    copy = _copy or _Copy({}, time.monotonic() - STALE_SECONDS - 1)
-    controls = _controls(copy, order.tenant_id, order.strategy_id, order.customer_id, order.venue)
+    controls = controls_at_hand(
+        tenant_id=order.tenant_id,
+        strategy_id=order.strategy_id,
+        customer_id=order.customer_id,
+        venue=order.venue,
+    )
     return control_denial(controls, is_entry=order.is_entry)
+
+
+def controls_at_hand(*, tenant_id: str, strategy_id: str, customer_id: str, venue: str) -> Controls:
+    """`controls_for` from the copy at hand: reads nothing and never waits."""
+    copy = _copy or _Copy({}, time.monotonic() - STALE_SECONDS - 1)
+    return _controls(copy, tenant_id, strategy_id, customer_id, venue)
 
 
 # --- what it says -------------------------------------------------------------------------------

@@ -59,6 +59,7 @@ _BY_COUNT: dict[tuple[Scope, int], str] = {
     (Scope.ACCOUNT, 20): (
         "GET trade/orders-algo-pending, GET trade/orders-history-archive,"
         " POST account/set-leverage, GET account/leverage-info,"
+        " POST account/position/margin-balance,"
         " POST trade/order-algo, POST trade/amend-algos,"
         " POST trade/cancel-algos, GET trade/order-algo,"
         " POST trade/close-position"

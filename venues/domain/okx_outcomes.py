@@ -39,6 +39,7 @@ _PARAMETER_CODE = "51000"
 _POSITION_CODES = frozenset("51112 51169 51170 51205".split())
 # The trigger of a take profit or stop loss is on the wrong side of the price.
 _PASSED_CODES = frozenset("51277 51278 51279 51280".split())
+_MARGIN_CODES = "593"
 # A live order already carries this client id: ours, from an earlier delivery. Look it up.
 DUPLICATE_CODES = frozenset(["50071", "51016"])
 
@@ -151,6 +152,11 @@ def _refused(code: str, text: str) -> Placement:
 
 def is_passed_code(code: str) -> bool:
     return code in _PASSED_CODES
+
+
+def is_margin_refusal(code: str) -> bool:
+    """Of added margin: it is certain that none was."""
+    return code.startswith(_MARGIN_CODES) or _definite(code, "") is not None
 
 
 def is_credential_code(code: str) -> bool:

@@ -50,6 +50,7 @@ _ASKED_BY_READERS = frozenset(
         "GET trade/fills-history",
         "GET account/bills",
         "GET account/leverage-info",
+        "POST account/position/margin-balance",
         "GET trade/orders-algo-pending",
     }
 )

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import ccxt
 
 from venues.clock import ServerTime, VenueClock
+from venues.domain.okx_outcomes import is_margin_refusal
 from venues.domain.rate_windows import Processes
 from venues.domain.types import (
     NOT_SENT,
@@ -27,6 +28,7 @@ from venues.domain.types import (
     OrderRequest,
     OrderSnapshot,
     Placement,
+    PositionSide,
     PositionSnapshot,
     Readings,
     RejectKind,
@@ -187,6 +189,31 @@ class OkxGateway:
                 credentials, "POST", "account/set-leverage", {**params, **side}
             )
             okx_rows.confirm_leverage(rows, venue_symbol=found.venue_symbol, leverage=leverage)
+
+    async def add_margin(
+        self,
+        credentials: Credentials,
+        *,
+        symbol: str,
+        amount: Decimal,
+        position_side: PositionSide,
+    ) -> None:
+        found = await self._instruments.of(symbol)
+        params = {
+            "instId": found.venue_symbol,
+            "posSide": position_side,
+            "type": "add",
+            "amt": format(amount, "f"),
+        }
+        try:
+            rows = await self._transport.read(
+                credentials, "POST", "account/position/margin-balance", params
+            )
+        except VenueError as error:
+            if error.code == NOT_SENT or is_margin_refusal(error.code):
+                raise
+            raise VenueError(VenueErrorKind.UNAVAILABLE, error.code, error.message) from error
+        okx_rows.confirm_margin(rows, venue_symbol=found.venue_symbol, amount=amount)
 
     async def leverages(
         self, credentials: Credentials, *, symbols: Sequence[str], margin_mode: str

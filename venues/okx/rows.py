@@ -123,6 +123,17 @@ def confirm_leverage(rows: list[Any], *, venue_symbol: str, leverage: Decimal) -
             raise UnreadableError("lever")
 
 
+def confirm_margin(rows: list[Any], *, venue_symbol: str, amount: Decimal) -> None:
+    """Raises UnreadableError unless it says that this much was added."""
+    row = only_row(rows)
+    if reading.instrument(row) != venue_symbol:
+        raise UnreadableError("instId")
+    if reading.choice(row, "type", {"add": "add", "reduce": "reduce"}) != "add":
+        raise UnreadableError("type")
+    if reading.positive(row, "amt") != amount:
+        raise UnreadableError("amt")
+
+
 def leverage_snapshot(row: Any, symbol_of: SymbolOf) -> LeverageSnapshot:
     row = row_of(row)
     return LeverageSnapshot(

@@ -107,7 +107,9 @@ def position_changes(
                 )
                 kind = ChangeKind.MARGIN_ADDED if added > 0 else ChangeKind.MARGIN_TAKEN
                 settle = slot[0].partition(":")[2].split("-")[0]
-                facts = _facts(kind, symbol=slot[0], amount=abs(added), currency=settle)
+                facts = _facts(
+                    kind, symbol=slot[0], amount=abs(added), currency=settle, before=old.margin
+                )
                 changes.append(AccountChange(signal, facts))
     return changes
 

@@ -15,7 +15,6 @@ from strategies.domain.settings.checking import (
 from strategies.domain.settings.effects import Difference, Effect, differences, effects
 from strategies.domain.settings.fields import (
     DEFAULTS,
-    NOT_OFFERED,
     SPECS,
     CopySettings,
     Execution,
@@ -53,7 +52,6 @@ from strategies.domain.sizing import DynamicSizing
 
 __all__ = [
     "DEFAULTS",
-    "NOT_OFFERED",
     "SPECS",
     "CopySettings",
     "Difference",

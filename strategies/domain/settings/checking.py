@@ -9,7 +9,6 @@ from enum import StrEnum
 
 from strategies.domain.settings.fields import (
     DEFAULTS,
-    NOT_OFFERED,
     CopySettings,
     Execution,
     LeverageMode,
@@ -103,7 +102,7 @@ def _needed(settings: CopySettings) -> Iterator[SettingProblem]:
         if getattr(settings, chooser) != choice:
             continue
         for name in names:
-            if name not in NOT_OFFERED and getattr(settings, name) is None:
+            if getattr(settings, name) is None:
                 yield SettingProblem(name, SettingProblemCode.NEEDED, {"by": chooser})
     if settings.cooldown_after_stops is not None and settings.cooldown_minutes is None:
         yield SettingProblem(

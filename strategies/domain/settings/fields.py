@@ -295,16 +295,11 @@ class CopySettings:
     on_transfer_out: TransferOut = _choice(TransferOut.ALERT, per_symbol=False)
 
 
-NOT_OFFERED = frozenset({"on_margin_topup"})
-"""Declared, but nothing goes by them yet: no form shows them, no level may state them."""
-
-
 def _specs() -> dict[str, SettingSpec]:
     found = {}
     for each in fields(CopySettings):
-        if each.name not in NOT_OFFERED:
-            kind, merge, more = each.metadata[_META]
-            found[each.name] = SettingSpec(each.name, kind, merge, each.default, **more)
+        kind, merge, more = each.metadata[_META]
+        found[each.name] = SettingSpec(each.name, kind, merge, each.default, **more)
     return found
 
 

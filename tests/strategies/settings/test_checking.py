@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies.domain.settings import (
-    NOT_OFFERED,
     SPECS,
     CopySettings,
     Kind,
@@ -242,12 +241,6 @@ def test_a_refusal_repeats_little_of_what_was_sent():
     assert (len(exception.symbol), len(name.name)) == (48, 48)
 
 
-def test_what_nothing_goes_by_yet_cannot_be_stated():
-    assert NOT_OFFERED & set(SPECS) == set()
-    for name in NOT_OFFERED:
-        assert problems(**{name: "market"}) == [(name, "unknown")]
-
-
 def test_money_that_a_leader_takes_out_is_not_followed_but_may_pause():
     assert problems(on_transfer_out="pause") == []
     assert problems(on_transfer_out="follow") == [("on_transfer_out", "not_a_choice")]
@@ -265,9 +258,7 @@ def test_the_defaults_do_not_contradict_themselves():
 
 
 def test_every_setting_and_choice_has_its_words_and_its_group():
-    assert sorted(name for _title, names in GROUPS for name in names) == sorted(
-        NOT_OFFERED | set(SPECS)
-    )
+    assert sorted(name for _title, names in GROUPS for name in names) == sorted(SPECS)
     for name, spec in SPECS.items():
         assert setting_label(name)
         assert isinstance(setting_help(name), str)

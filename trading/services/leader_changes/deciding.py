@@ -171,7 +171,9 @@ def _does(signal: Signal, settings: CopySettings) -> FollowedChange.Does | None:
     if signal.action == Signal.Action.TRANSFER:
         return _BY_TRANSFER[settings.on_transfer_out]
     if signal.action == Signal.Action.MARGIN:
-        return _BY_EVENT[settings.on_margin_topup]
+        does = _BY_EVENT[settings.on_margin_topup]
+        is_added = (signal.size or ZERO) > ZERO
+        return does if is_added or does is not Does.FOLLOW else Does.TELL
     does = _BY_EVENT[settings.on_leverage_change]
     if does is Does.FOLLOW and settings.leverage_mode is not LeverageMode.AS_LEADER:
         return None  # its own leverage is fixed

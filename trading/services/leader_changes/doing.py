@@ -14,7 +14,7 @@ from strategies.models import Subscription
 from strategies.services.subscriptions import SubscriptionRefusedError, subscription_pause
 from trading.domain.reasons import Reason, ReasonCode
 from trading.models import FollowedChange
-from trading.services.leader_changes import leverages
+from trading.services.leader_changes import leverages, margins
 from trading.services.leader_changes.ending import change_end, change_locked
 from venues.runtime import run_batches
 
@@ -30,20 +30,37 @@ def leader_changes_do(*, tenant_id: str, change_ids: Sequence[str]) -> None:
         .filter(pk__in=change_ids, check_at__isnull=False)
         .select_related("signal__source", "subscription__strategy", "account")
     )
-    jobs = []
+    jobs, added_to = [], []
     for change in rows.order_by("pk"):
         if change.does == Does.PAUSE:
             _pause(change)
+        elif change.signal.action == Signal.Action.MARGIN:
+            added_to.append(change)
         elif change.signal.action == Signal.Action.LEVERAGE:
             job = leverages.prepare(change)
             if job is not None:
                 jobs.append(job)
     failpoint("leader_change.written")
+    _set_leverages(tenant_id, jobs)
+    _add_margins(tenant_id, added_to)
+
+
+def _set_leverages(tenant_id: str, jobs: Sequence[leverages.Job]) -> None:
     asking = [leverages.ask(job) for job in jobs]
     for answers in run_batches(asking, timeout_seconds=TIMEOUT_SECONDS) if asking else ():
         failpoint("leader_change.answered")
         for answer in answers:
             retry_on_deadlock(lambda answer=answer: leverages.learn(tenant_id, answer))  # type: ignore[misc]
+
+
+def _add_margins(tenant_id: str, changes: Sequence[FollowedChange]) -> None:
+    jobs = margins.prepare(tenant_id, changes)
+    failpoint("leader_change.margin_written")
+    asking = [margins.ask(job) for job in jobs]
+    for answers in run_batches(asking, timeout_seconds=TIMEOUT_SECONDS) if asking else ():
+        failpoint("leader_change.margin_answered")
+        for answer in answers:
+            retry_on_deadlock(lambda answer=answer: margins.learn(tenant_id, answer))  # type: ignore[misc]
 
 
 def _pause(change: FollowedChange) -> None:

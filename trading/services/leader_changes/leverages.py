@@ -12,11 +12,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from customers.bulk_rows import rows_upsert
 from customers.deadlocks import retry_on_deadlock
 from customers.models import ExchangeAccount
+from signals_app.models import Signal
 from trading.domain.planning import Follower
 from trading.domain.position_liquidation import liquidation_distance, margin_at
 from trading.domain.reasons import Reason, ReasonCode
@@ -104,11 +106,13 @@ def prepare(change: FollowedChange) -> Job | None:
 
 
 def is_other_on_its_way(change: FollowedChange, now: datetime) -> bool:
-    """Two requests about one position at once could come in the wrong order."""
+    """Two requests about one position at once could come in the wrong order. And whether margin was
+    added is looked up by what the position has, which another leverage moves."""
     others = FollowedChange.objects.for_tenant(change.tenant_id).filter(
         account_id=change.account_id, symbol=change.symbol, state=State.SENDING
     )
-    return others.exclude(pk=change.pk).filter(sent_at__gt=now - IN_FLIGHT).exists()
+    others = others.filter(Q(sent_at__gt=now - IN_FLIGHT) | Q(signal__action=Signal.Action.MARGIN))
+    return others.exclude(pk=change.pk).exists()
 
 
 def _overtaken(change: FollowedChange) -> Reason | None:
