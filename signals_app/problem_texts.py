@@ -50,6 +50,9 @@ _TEXTS: dict[str, str] = {
         "“%(value)s” alone may open or close. Send the position before and after it, or choose in "
         "the settings what it means."
     ),
+    ProblemCode.NOT_NOW: gettext_noop(
+        "“%(value)s” says what is not to be done, or only later and under a condition."
+    ),
     ProblemCode.POSITION_CONTRADICTS: gettext_noop(
         "The order is to %(order)s, but the position goes from %(before)s to %(after)s."
     ),
@@ -108,6 +111,10 @@ _TEXTS: dict[str, str] = {
     "price_off_market": gettext_noop(
         "The price %(price)s is further from the market's %(market)s than the %(limit)s %% allowed."
     ),
+    "wrong_side_of_market": gettext_noop(
+        "%(field)s at %(price)s is on the wrong side of the market's %(market)s: it would close "
+        "the position at once."
+    ),
     "too_many_problems": gettext_noop(
         "Paused by the system: %(problems)s unusable messages within %(minutes)s minutes."
     ),
@@ -117,14 +124,29 @@ _TEXTS: dict[str, str] = {
 }
 
 
+_WITHOUT: dict[str, tuple[str, str]] = {
+    ProblemCode.BAD_VALUE: (
+        "value",
+        gettext_noop("%(field)s has a value that it cannot have here."),
+    ),
+    ProblemCode.NOT_A_NUMBER: ("value", gettext_noop("%(field)s is no usable number.")),
+    ProblemCode.BAD_TIME: ("value", gettext_noop("%(field)s is no time with a zone.")),
+}
+"""Texts for when this parameter is not there: the rules of all signals do not repeat what is in a
+field."""
+
+
 def problem_text(code: str, params: Mapping[str, object] | None = None) -> str:
     """The sentence for staff; a code without a text here shows itself. Empty for no code."""
     if not code:
         return ""
+    known = dict(params or {})
     template = _TEXTS.get(code)
+    if code in _WITHOUT and not known.get(_WITHOUT[code][0]):
+        template = _WITHOUT[code][1]
     if template is None:
         return code
-    return (_(template) % _Given(params or {})).rstrip()
+    return (_(template) % _Given(known)).rstrip()
 
 
 class _Given(dict[str, object]):

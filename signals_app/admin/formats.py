@@ -28,6 +28,8 @@ from signals_app.models import SignalSource
 from signals_app.problem_texts import config_error_text, problem_text
 from signals_app.services.deliveries import MAX_DELIVERY_BYTES
 from signals_app.services.parsing import MarketsUnavailableError, payload_parse
+from signals_app.services.price_checks import ANOTHER_MARKET_PERCENT, signal_price_check
+from signals_app.services.signals import SignalRefusedError, signal_check_symbol
 
 _WITH_DEFAULTS = (
     "parser",
@@ -158,13 +160,20 @@ def _tried(source: SignalSource, body: bytes) -> _Trial:
     try:
         if source.parser == TANDEM:
             parsed = Parsed((canonical_from_json(load_json(body), now),))
+            default_percent = None
         else:
             payload = Payload(body, "", received_at=now, now=now)
             parsed = payload_parse(source=source, payload=payload)
+            default_percent = ANOTHER_MARKET_PERCENT
+        for signal in parsed.signals:
+            signal_check_symbol(source, signal.symbol)
+            signal_price_check(source, signal, default_percent=default_percent)
     except SignalFormatError as error:
         return _no_signal(problem_of(error))
     except ParseProblem as problem:
         return _no_signal(problem)
+    except SignalRefusedError as refusal:
+        return _Trial([], problem_text(refusal.code, refusal.params), refusal.code)
     except MarketsUnavailableError:
         reason = _("The symbols of %(venue)s cannot be had at the moment; try again.")
         return _Trial([], reason % {"venue": source.venue})

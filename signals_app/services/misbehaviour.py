@@ -20,6 +20,7 @@ _REFUSALS = [
     "unknown_symbol",
     "rate_limited",
     "price_off_market",
+    "wrong_side_of_market",
     "duplicate_id_different_body",
 ]
 """Of deliveries whose sender was authentic."""

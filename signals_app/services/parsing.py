@@ -32,7 +32,7 @@ from signals_app.domain.parsers.registry import parser_named, parsers
 from signals_app.domain.symbol_aliases import SymbolBook
 from signals_app.models import IntakeState, RawDelivery, SignalSource
 from signals_app.services.misbehaviour import TOO_MANY_PROBLEMS, source_check_problems
-from signals_app.services.price_checks import signal_price_check
+from signals_app.services.price_checks import ANOTHER_MARKET_PERCENT, signal_price_check
 from signals_app.services.signals import SignalRefusedError, signal_accept
 from venues import markets
 from venues.domain.types import VenueError
@@ -187,7 +187,7 @@ def _read(source: SignalSource, delivery: RawDelivery, now: datetime) -> _Outcom
     try:
         parsed = payload_parse(source=source, payload=payload)
         for signal in parsed.signals:
-            signal_price_check(source, signal)
+            signal_price_check(source, signal, default_percent=ANOTHER_MARKET_PERCENT)
     except SignalRefusedError as refusal:
         if refusal.code == "price_unavailable":
             raise MarketsUnavailableError(source.venue) from refusal

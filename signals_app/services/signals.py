@@ -97,7 +97,7 @@ def signal_accept(
         try:
             _check_source(source)
             if canonical.symbol:
-                _check_symbol(source, canonical.symbol)
+                signal_check_symbol(source, canonical.symbol)
             # What rests must not be left behind, and one copy's start is no entry of all.
             if skip is None and amends is None and not addressed_to:
                 _check_rate(source, canonical, received_at)
@@ -136,7 +136,8 @@ def _check_source(source: SignalSource) -> None:
         )
 
 
-def _check_symbol(source: SignalSource, symbol: str) -> None:
+def signal_check_symbol(source: SignalSource, symbol: str) -> None:
+    """Raises SignalRefusedError for one that the source's venue is known not to list."""
     symbols = known_symbols(source.venue)
     if symbols is not None and symbol not in symbols:
         raise SignalRefusedError(

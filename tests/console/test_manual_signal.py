@@ -12,7 +12,7 @@ from django.urls import reverse
 from customers.models import AuditEntry
 from customers.tenancy import tenant_scope
 from signals_app.models import Signal
-from signals_app.services import parsing
+from signals_app.services import parsing, price_checks
 from tests import factories as make
 from tests.console.conftest import Enter, Firm
 from trading.models import CopiedPosition, Intent
@@ -106,6 +106,26 @@ def test_what_is_no_signal_comes_back_with_its_error(
     assert response.status_code == 200
     assert response.context["form"].errors
     assert sent(firm) == []
+
+
+def test_a_target_that_the_market_has_passed_is_not_sent(
+    firm: Firm, owner: Client, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    price_checks.silence_forget()
+    prices = [Decimal(64000)]
+    last_price = "signals_app.services.price_checks.markets.last_price"
+    monkeypatch.setattr(last_price, lambda *_, **__: prices[0])
+    targeted = {**form, "price": "", "stop_loss": "", "take_profit": "66000"}
+    external_id = confirmation(owner, targeted).context["external_id"]
+    prices[0] = Decimal(67000)
+    confirmed = {**targeted, "confirmed": "1", "external_id": external_id}
+    assert "wrong side of the market" in owner.post(url(), confirmed).content.decode()
+    assert sent(firm) == []
+    prices[0] = Decimal(65000)
+    assert owner.post(url(), confirmed).status_code == 302
+    prices[0] = Decimal(67000)
+    assert owner.post(url(), confirmed).status_code == 302  # sent already
+    assert len(sent(firm)) == 1
 
 
 def test_only_own_manual_sources_can_be_used(

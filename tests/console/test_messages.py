@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from customers.models import AuditEntry, Membership
 from customers.tenancy import tenant_scope
 from signals_app.models import RawDelivery, Signal, SignalSource
-from signals_app.services import parsing
+from signals_app.services import parsing, price_checks
 from tests.console.conftest import Enter, Firm
 
 
@@ -20,6 +22,7 @@ from tests.console.conftest import Enter, Firm
 def _listed(monkeypatch: Any) -> None:
     symbols = dict.fromkeys(["BTC/USDT:USDT", "ETH/USDT:USDT"])
     monkeypatch.setattr(parsing.markets, "instruments", lambda venue: symbols)
+    price_checks.silence_forget()
 
 
 def url(name: str, source: SignalSource) -> str:
@@ -56,6 +59,29 @@ def test_tandems_own_json_can_be_tried_too(firm: Firm, owner: Client) -> None:
     response = owner.post(url("try_message", firm.source), {"message": '{"action": "open"}'})
     assert "The field symbol is missing." in response.content.decode()
     assert owner.get(url("try_message", firm.manual_source)).status_code == 409
+
+
+def test_tandems_own_json_is_tried_against_the_venue_too(
+    firm: Firm, owner: Client, monkeypatch: Any
+) -> None:
+    listed = frozenset({"BTC/USDT:USDT"})
+    monkeypatch.setattr("signals_app.services.signals.known_symbols", lambda venue: listed)
+    monkeypatch.setattr(
+        "signals_app.services.price_checks.markets.last_price", lambda *_, **__: Decimal(64000)
+    )
+    entry = {"action": "open", "side": "long", "emitted_at": timezone.now().isoformat()}
+
+    def page(**fields: str) -> str:
+        message = json.dumps({**entry, **fields})
+        answer = owner.post(url("try_message", firm.source), {"message": message})
+        return answer.content.decode()
+
+    assert "lists no symbol “ETH/USDT:USDT”" in page(symbol="ETH/USDT:USDT")
+    wrong_side = page(symbol="BTC/USDT:USDT", take_profit="60000")
+    assert "take_profit at 60000 is on the wrong side" in wrong_side
+    not_a_number = page(symbol="BTC/USDT:USDT", size="many", size_basis="base")
+    assert "size is no usable number." in not_a_number
+    assert "%(" not in not_a_number
 
 
 def change_form(source: SignalSource, **fields: Any) -> dict[str, Any]:

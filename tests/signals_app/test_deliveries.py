@@ -16,6 +16,8 @@ from hypothesis.extra.django import TestCase
 
 from customers.models import AuditEntry, Event
 from customers.tenancy import tenant_scope
+from signals_app.domain.canonical import FIELD_NAMES
+from signals_app.domain.parsers.registry import parsers
 from signals_app.models import RawDelivery, SignalSource, WebhookRejection
 from signals_app.services import deliveries, intake_limits, parsing, rejections
 from signals_app.services.sources import source_drop_previous_secret, source_rotate_token
@@ -407,7 +409,7 @@ class TestGarbage(TestCase):
     @given(
         body=st.binary(max_size=200)
         | st.text(max_size=80).map(lambda text: text.encode("utf-8", "surrogatepass")),
-        parser=st.sampled_from(["tradingview", "three_commas", "mapped", "channel_text", "gone"]),
+        parser=st.sampled_from([*sorted(parsers()), "gone"]),
         content_type=st.sampled_from(["application/json", "text/plain", "", "x;charset=nope"]),
     )
     def test_garbage(self, body: bytes, parser: str, content_type: str) -> None:
@@ -421,3 +423,19 @@ class TestGarbage(TestCase):
         assert read(source) == 1
         assert signals_of(source) == []
         assert deliveries_of(source)[0].state in ("quarantined", "ignored")
+
+    @settings(max_examples=40, deadline=None)
+    @given(
+        body=st.binary(max_size=200)
+        | st.dictionaries(st.sampled_from(sorted(FIELD_NAMES)), st.text() | st.integers()).map(
+            lambda document: json.dumps(document).encode()
+        )
+    )
+    def test_signed_garbage_in_our_own_format(self, body: bytes) -> None:
+        rejections.budget.clear()
+        source = SourceFactory(problems_to_pause=0)
+        answer = Client(raise_request_exception=False).post(
+            f"/hooks/{source.pk}/", body, "application/json", headers=signed(body)
+        )
+        assert answer.status_code in (400, 422)
+        assert signals_of(source) == []

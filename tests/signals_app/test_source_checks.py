@@ -34,6 +34,7 @@ def market_price(monkeypatch: Any) -> dict[str, Decimal | None]:
     prices: dict[str, Decimal | None] = {"BTC/USDT:USDT": Decimal(64000)}
     monkeypatch.setattr(price_checks.markets, "last_price", lambda _, name, **__: prices.get(name))
     intake_limits.budgets_clear()
+    price_checks.silence_forget()
     return prices
 
 
@@ -86,6 +87,69 @@ def test_signed_signals_are_compared_before_they_are_taken(
     market_price.clear()
     assert deliver(signal_json(price="65000"), delivery_id="c").status_code == 503
     assert deliver(signal_json(), delivery_id="d").status_code == 202
+
+
+def test_a_price_of_another_market_is_quarantined_without_a_setting(
+    market_price: dict[str, Any],
+) -> None:
+    """Somebody's coin that is not listed, and a remark about one that is."""
+    source, token = message_source("channel_text")
+    for message in (
+        "SHORT XYZ entry 5 SL 6. BTC weak",
+        "LONG BTC 640",
+        "LONG BTC 60000",
+        "close BTC",
+    ):
+        send(source, token, message)
+    read(source)
+    rows = deliveries_of(source)
+    assert [(row.state, row.reason_code) for row in rows] == [
+        ("quarantined", "price_off_market"), ("quarantined", "price_off_market"),
+        ("parsed", ""), ("parsed", ""),
+    ]  # fmt: skip
+    market_price.clear()
+    send(source, token, "LONG BTC 630")
+    read(source)
+    assert deliveries_of(source)[-1].state == "parsed"  # nobody asked for more than a try
+
+
+@pytest.mark.parametrize(
+    ("levels", "field"),
+    [
+        ({"take_profit": "60000"}, "take_profit"),
+        ({"stop_loss": "65000"}, "stop_loss"),
+        ({"targets": [{"price": "63000"}, {"price": "70000"}]}, "targets"),
+        ({"side": "short", "take_profit": "64000"}, "take_profit"),
+        ({"side": "short", "stop_loss": "63999"}, "stop_loss"),
+    ],
+)
+def test_a_market_entry_that_its_own_stops_would_close_at_once_is_refused(
+    deliver: Any, source: SignalSource, market_price: dict[str, Any],
+    levels: dict[str, Any], field: str,
+) -> None:  # fmt: skip
+    answer = deliver(signal_json(**levels))
+    assert answer.status_code == 422
+    assert (answer.json()["error"]["code"], answer.json()["error"]["field"]) == (
+        "wrong_side_of_market", field,
+    )  # fmt: skip
+    assert signals_of(source) == []
+    market_price.clear()
+    assert deliver(signal_json(**levels), delivery_id="b").status_code == 202
+
+
+def test_a_target_on_the_wrong_side_of_the_market_is_quarantined_in_words() -> None:
+    source, token = message_source("channel_text")
+    for message in ("LONG BTC TP 60000", "LONG BTC TP 66000 SL 62000"):
+        send(source, token, message)
+    read(source)
+    wrong, right = deliveries_of(source)
+    assert (wrong.state, wrong.reason_code) == ("quarantined", "wrong_side_of_market")
+    assert right.state == "parsed"
+    assert "take_profit at 60000" in problem_text(wrong.reason_code, wrong.reason_params)
+    with translation.override("zh-hans"):
+        text = problem_text(wrong.reason_code, wrong.reason_params)
+    assert "60000" in text
+    assert "wrong side" not in text
 
 
 # --- how often ----------------------------------------------------------------------------------

@@ -35,7 +35,12 @@ from signals_app.models import Signal, SignalSource
 from signals_app.problem_texts import problem_text
 from signals_app.services.parsing import MarketsUnavailableError, symbol_typed
 from signals_app.services.price_checks import signal_price_check
-from signals_app.services.signals import SignalRefusedError, signal_accept, signal_draft
+from signals_app.services.signals import (
+    SignalRefusedError,
+    signal_accept,
+    signal_check_symbol,
+    signal_draft,
+)
 from strategies.selectors.reach import signal_reach
 from trading.reason_texts import reason_text
 from trading.selectors.signal_preview import Preview, signal_preview
@@ -186,6 +191,7 @@ def _form_page(request: HttpRequest, form: ManualSignalForm) -> HttpResponse:
 def _confirmation(request: HttpRequest, form: ManualSignalForm) -> HttpResponse:
     source, now = form.cleaned_data["source"], timezone.now()
     try:
+        signal_check_symbol(source, form.canonical.symbol)
         signal_price_check(source, form.canonical)
     except SignalRefusedError as refusal:
         field = refusal.field if refusal.field in form.fields else None
@@ -204,6 +210,14 @@ def _confirmation(request: HttpRequest, form: ManualSignalForm) -> HttpResponse:
         external_id=external_id,
         preview=_shown_preview(signal_preview(draft, now)),
     )
+
+
+def _refused(
+    request: HttpRequest, form: ManualSignalForm, refusal: SignalRefusedError
+) -> HttpResponse:
+    field = refusal.field if refusal.field in form.fields else None
+    form.add_error(field, problem_text(refusal.code, refusal.params))
+    return _form_page(request, form)
 
 
 def _shown_preview(preview: Preview) -> dict[str, Any]:
@@ -248,6 +262,9 @@ def _send(request: HttpRequest, form: ManualSignalForm, external_id: str) -> Htt
     assert access.user is not None
     raw_payload = json.dumps({**document, "sent_by": access.user.email}, ensure_ascii=False)
     try:
+        if not _is_sent(source, external_id):
+            # The page before this one may be an hour old.
+            signal_price_check(source, form.canonical)
         with transaction.atomic():
             signal, is_new = signal_accept(
                 source=source,
@@ -266,11 +283,14 @@ def _send(request: HttpRequest, form: ManualSignalForm, external_id: str) -> Htt
                     ip_address=client_address(request),
                 )
     except SignalRefusedError as refusal:
-        field = refusal.field if refusal.field in form.fields else None
-        form.add_error(field, problem_text(refusal.code, refusal.params))
-        return _form_page(request, form)
+        return _refused(request, form, refusal)
     messages.success(request, _("The signal is on its way."))
     return HttpResponseRedirect(reverse("admin:signals_app_signal_change", args=[signal.pk]))
+
+
+def _is_sent(source: SignalSource, external_id: str) -> bool:
+    mine = Signal.objects.for_tenant(source.tenant_id).filter(source=source)
+    return bool(mine.filter(external_id=external_id).exists())
 
 
 register_page("send-signal/", send_signal_page, name="send_signal")

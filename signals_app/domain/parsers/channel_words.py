@@ -44,8 +44,28 @@ AMENDMENT = re.compile(
 )
 REPORT = re.compile(
     rf"{_LEFT}(?:HIT|REACHED|ACHIEVED|SMASHED|DONE|COMPLETED|STOPPED OUT|FILLED|BOOKED|PROFITS?:"
-    rf"|IN PROFIT){_RIGHT}|已?达到|到达|已到|命中|已止盈|已止损|恭喜|浮盈|盈利"
+    rf"|IN PROFIT|LIQUIDATED|REKT|SQUEEZE[DS]?){_RIGHT}"
+    "|已?达到|到达|已到|命中|已止盈|已止损|恭喜|浮盈|盈利|爆仓"
 )
+_DOING = (
+    "LONG(?:S|ING)?|SHORT(?:S|ING)?|BUY(?:ING)?|SELL(?:ING)?|CLOS(?:E|ED|ING)|EXIT(?:ED|ING)?"
+    "|ENTER(?:ING)?|OPEN(?:ING)?|ADD(?:ING)?|REDUCE|FLIP|REVERSE"
+)
+_CHINESE_DOING = (
+    "做多|开多|做空|开空|看多|看空|买入|卖出|追多|追空|接多|平多|平空|平仓|全平|清仓|出局|离场|减仓"
+    "|加仓|补仓|反手|进场|入场|开仓"
+)
+NOT_NOW = re.compile(
+    rf"{_LEFT}(?:(?:DON['’]?T|DO NOT|NEVER|NOT|AVOID|WON['’]?T|ISN['’]?T|CAN['’]?T)"
+    rf"(?: [A-Z]+){{0,2}}|NO) (?:{_DOING}){_RIGHT}"
+    rf"|{_LEFT}(?:IF|WHEN|ONCE|UNLESS|UNTIL|WAIT(?:ING)?(?: FOR)?)(?![A-Z])[^\n.!?;]{{1,40}}? "
+    rf"(?:{_DOING}){_RIGHT}"
+    rf"|{_LEFT}(?:{_DOING})(?: IT| ALL| HALF| ONLY| THE REST)? (?:IF|WHEN|ONCE|UNLESS){_RIGHT}"
+    "|(?:不要|不能|不宜|不建议|不考虑|切勿|请勿|勿|别|暂不|先不|没有?|未|不)"
+    f"(?:再|急着|急于|轻易|去|着急|着|要)?(?:{_CHINESE_DOING})"
+    f"|(?:如果|假如|若是?|一旦|等待?)[^\n,;。!?]{{1,20}}?(?:再|就|可以?|才)(?:{_CHINESE_DOING})"
+)
+"""Not to be done, or not yet."""
 HALF = re.compile(rf"{_LEFT}HALF{_RIGHT}|一半|半仓|减半")
 PARTS = re.compile(r"(?<![\d/])([1-9])/([2-9])(?![\d/])")
 CHINESE_PARTS = re.compile("([二三四五])分之([一二三四])")
@@ -53,9 +73,9 @@ CHINESE_DIGITS = {"一": 1, "二": 2, "三": 3, "四": 4, "五": 5}
 PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d+)?) ?%")
 
 LEVERAGE = re.compile(
-    r"(?<![A-Z0-9.])(?P<low>\d{1,3}(?:\.\d+)?) ?(?:X|倍)? ?(?:-|/|TO) ?\d{1,3} ?(?:X|倍)"
+    r"(?<![A-Z0-9.])(?P<low>\d{1,4}(?:\.\d+)?) ?(?:X|倍)? ?(?:-|/|TO) ?\d{1,4} ?(?:X|倍)"
     r"(?![A-Z0-9])"
-    r"|(?<![A-Z0-9.])(?P<one>\d{1,3}(?:\.\d+)?) ?(?:X|倍)(?![A-Z0-9])"
+    r"|(?<![A-Z0-9.])(?P<one>\d{1,4}(?:\.\d+)?) ?(?:X|倍)(?![A-Z0-9])"
     r"|(?<![A-Z0-9])X ?(?P<after>\d{1,3})(?![A-Z0-9.])"
 )
 LABELS = re.compile(
@@ -127,7 +147,11 @@ _NOISE = tuple(
         r"(?:RISK|ROI|ROE|PNL|WIN ?RATE|ACCURACY|风险|胜率|收益率?) ?[:=]? ?"
         r"[+-]?\d+(?:\.\d+)? ?%?(?:-\d+ ?%)?",
         r"(?:DAILY|WEEKLY|HOURLY|CANDLE|BAR|\d{1,2} ?[HMDW]|[HMD]\d{1,2}) (?:CANDLE )?CLOSES?"
-        r"|CLOSES? (?:ABOVE|BELOW)|收盘|收线",
+        r"|CLOS(?:ES?|ED|ING) (?:ABOVE|BELOW|OVER|UNDER|IN ON|NEAR|GREEN|RED|TO"
+        r"|(?:OUT )?THE (?:DAY|WEEK|MONTH|YEAR|HOUR|CANDLE|BAR|SESSION|GAP))(?![A-Z])"
+        r"|MARKETS?(?: IS| ARE)? CLOS(?:ED|ING)|收盘|收线",
+        r"EXIT (?:LIQUIDITY|SCAM|PUMP|POLLS?)|(?:BUY|SELL) ?WALLS?|(?:LONG|SHORT) SQUEEZES?"
+        r"|(?:LONG|SHORT)S? (?:WERE |ARE |GOT |GETTING )?(?:LIQUIDATED|REKT|TRAPPED|SQUEEZED)",
         r"(?:LONG|SHORT|MID|MEDIUM)[- ]TERM|短线|中线|长线|波段",
         r"(?:(?:TIME ?FRAME|TF|INTERVAL|周期) ?[:=]? ?)?(?<![A-Z0-9.,$])\d{1,3} ?"
         r"(?:MINUTES?|MINS?|HOURS?|HRS?|DAYS?|WEEKS?|[MHD](?![A-Z0-9])|小时|分钟|天|日线)",

@@ -30,6 +30,7 @@ class ProblemCode(StrEnum):
     DIRECTION_MISSING = "direction_missing"
     DIRECTION_CONFLICT = "direction_conflict"
     DIRECTION_UNCLEAR = "direction_unclear"
+    NOT_NOW = "not_now"
     POSITION_CONTRADICTS = "position_contradicts"
     ACTION_UNKNOWN = "action_unknown"
     SYMBOL_MISSING = "symbol_missing"

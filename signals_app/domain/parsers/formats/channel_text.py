@@ -34,6 +34,9 @@ MAX_PRICE_RATIO = Decimal(10)
 MAX_ENTRIES = 6
 _NEAR = 40
 _MARK = "\x01"
+"""Where a symbol stood."""
+_UNLISTED = "\x02"
+"""Where a tag stood that names no listed symbol."""
 _HUNDRED = Decimal(100)
 _TEXT_PATHS = ("text", "message", "content", "caption", "body", "msg")
 _ENVELOPES = ("message", "channel_post", "edited_channel_post", "edited_message", "data")
@@ -125,6 +128,7 @@ def _symbol(text: str, book: SymbolBook) -> tuple[str | None, str]:
             found.setdefault(book.resolve(match[0]), match[0])
         except SymbolProblem:
             unresolved.append(match[0])
+            return _UNLISTED
         return _MARK
 
     unresolved: list[str] = []
@@ -133,9 +137,28 @@ def _symbol(text: str, book: SymbolBook) -> tuple[str | None, str]:
     rest = _take_words(rest, book, found)
     if len(found) > 1:
         raise ParseProblem(ProblemCode.SYMBOL_SEVERAL, symbols=", ".join(sorted(found)))
-    if not found and unresolved:
+    if unresolved and not found:
         symbol_in(book, unresolved[0])  # raises the precise problem
+    if unresolved and _names_another(rest, unresolved):
+        named = ", ".join([*sorted(found), *unresolved])
+        raise ParseProblem(ProblemCode.SYMBOL_SEVERAL, symbols=named)
     return next(iter(found), None), rest
+
+
+def _names_another(text: str, unresolved: list[str]) -> bool:
+    """A tag that names no listed symbol is a remark, as #signals is: but not with a $ before it,
+    nor beside the direction, nor joined to a symbol."""
+    return any(tag.startswith("$") for tag in unresolved) or bool(_ANOTHER.search(text))
+
+
+_DIRECTION = f"(?:{words.LONG.pattern}|{words.SHORT.pattern}|{words.EXIT.pattern})"
+_BESIDE = r"[\s:,-]*"
+_JOINT = r" ?(?:AND|OR|&|,|/|\+|和|与|或) ?"
+_ANOTHER = re.compile(
+    f"{_DIRECTION}{_BESIDE}{_UNLISTED}"
+    f"|{_UNLISTED}{_BESIDE}{_DIRECTION}(?!{_BESIDE}{_MARK})"
+    f"|{_UNLISTED}{_JOINT}{_MARK}|{_MARK}{_JOINT}{_UNLISTED}"
+)
 
 
 def _take_words(text: str, book: SymbolBook, found: dict[str, str]) -> str:
@@ -206,6 +229,7 @@ def _stance(text: str, symbol: str | None) -> _Stance:
     amendment = words.AMENDMENT.search(text) or words.CANCEL.search(text)
     # What SELL and EXIT name in "Buy 64000, sell 66000" is where to take profit.
     plain = _LABELLED_EXIT.sub(" ", text)
+    not_now = words.NOT_NOW.search(plain)
     exits = words.EXIT.search(plain)
     reduces = words.REDUCE.search(plain)
     is_long, is_short = bool(words.LONG.search(plain)), bool(words.SHORT.search(plain))
@@ -213,6 +237,8 @@ def _stance(text: str, symbol: str | None) -> _Stance:
         raise ParseProblem(ProblemCode.ACTION_UNKNOWN, value=amendment[0].strip())
     if not (exits or reduces) and words.REPORT.search(plain):
         raise Ignored(ProblemCode.CHAT)
+    if not_now:
+        raise ParseProblem(ProblemCode.NOT_NOW, value=_readable(not_now[0]))
     if exits or reduces:
         return _exit(plain, is_long, is_short, only_part=bool(reduces) and not exits)
     if is_long and is_short:
@@ -229,6 +255,10 @@ def _stance(text: str, symbol: str | None) -> _Stance:
     if words.INCREASE.search(plain):
         return _Stance(Action.INCREASE, side)
     return _Stance(Action.OPEN, side)
+
+
+def _readable(part: str) -> str:
+    return re.sub(f"[{_MARK}{_UNLISTED}]", "…", part).strip()
 
 
 _LABELLED_EXIT = re.compile(
@@ -285,7 +315,7 @@ class _Prices:
 
 
 _SCAN = re.compile(
-    f"{words.LABELS.pattern}|(?P<mark>{_MARK})|(?P<skip>{words.ENUMERATOR.pattern})"
+    f"{words.LABELS.pattern}|(?P<mark>[{_MARK}{_UNLISTED}])|(?P<skip>{words.ENUMERATOR.pattern})"
     f"|(?P<number>{words.NUMBER.pattern})"
 )
 
