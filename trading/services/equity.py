@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -18,6 +18,7 @@ from customers.models import ExchangeAccount, Tenant
 from customers.selectors.time_zones import zone_of
 from trading.domain.equity import DOLLARS, EquityRecord, after_reading
 from trading.models import AccountBill, EquityDay
+from trading.services.prices import coin_prices
 from trading.services.reconciliation.readings import AccountReading
 
 ONE = Decimal(1)
@@ -26,11 +27,12 @@ _COLUMNS = ("start", "last", "peak", "moved")
 
 @dataclass(frozen=True, slots=True)
 class StoredEquity:
-    """`read_at` is the venue's time, `noted_at` ours."""
+    """`read_at` is the venue's time, `noted_at` ours; `cash` by currency."""
 
     record: EquityRecord
     read_at: datetime
     noted_at: datetime
+    cash: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class _Reading:
     equity: Decimal
     read_at: datetime
     prices: Mapping[str, Decimal]
-    """In dollars, of each currency that is there."""
+    """In dollars, of each currency that is there, or was at the reading before."""
     cash: Mapping[str, str]
 
 
@@ -53,7 +55,8 @@ def total_value(balances: Iterable[tuple[Decimal, Decimal | None]]) -> Decimal |
 
 
 def equities_note(*, tenant_id: str, readings: Sequence[AccountReading]) -> None:
-    """Note what these accounts are worth, after their bills were taken. A fixed number of queries.
+    """Note what these accounts are worth, after their bills were taken. A fixed number of queries;
+    prices are asked for where a coin is all gone.
 
     A transfer counts with the first reading that is not older than it.
     """
@@ -71,7 +74,38 @@ def equities_note(*, tenant_id: str, readings: Sequence[AccountReading]) -> None
         cash = _cash(reading)
         values[reading.account.pk] = _Reading(equity, reading.asked_at_venue, prices, cash)
     if values:
+        venues = {reading.account.pk: reading.account.venue for reading in readings}
+        values = _with_what_is_gone(tenant_id, values, venues)
         retry_on_deadlock(partial(_note, tenant_id, values))
+
+
+def _with_what_is_gone(
+    tenant_id: str, values: Mapping[str, _Reading], venues: Mapping[str, str]
+) -> dict[str, _Reading]:
+    """No balance tells what a coin is worth of which nothing is left."""
+    before = equities_stored(tenant_id, list(values), timezone.now().date())
+    gone = {
+        account_id: {
+            currency
+            for currency, amount in stored.cash.items()
+            if Decimal(amount)
+            and currency not in DOLLARS
+            and currency not in values[account_id].prices
+        }
+        for account_id, stored in before.items()
+    }
+    wanted = {(venues[account_id], coin) for account_id, coins in gone.items() for coin in coins}
+    prices = coin_prices(wanted) if wanted else {}
+    found = {}
+    for account_id, reading in values.items():
+        venue = venues[account_id]
+        known = {
+            coin: prices[venue, coin]
+            for coin in gone.get(account_id, ())
+            if (venue, coin) in prices
+        }
+        found[account_id] = replace(reading, prices={**reading.prices, **known})
+    return found
 
 
 def _cash(reading: AccountReading) -> dict[str, str]:
@@ -139,7 +173,7 @@ def _moved(
         counted = occurred_at <= stored.read_at and created_at <= stored.noted_at
         if counted or occurred_at > reading.read_at:
             continue
-        # A coin that is all gone has no price any more; then its leaving looks like a loss.
+        # What nobody trades any more has no price; then its leaving looks like a loss.
         price = ONE if currency in DOLLARS else reading.prices.get(currency, Decimal(0))
         found[account_id] = found.get(account_id, Decimal(0)) + amount * price
     return found
@@ -160,9 +194,9 @@ def _stored(tenant_id: str, account_ids: Collection[str], since: date) -> dict[s
         EquityDay.objects.for_tenant(tenant_id)
         .filter(account_id__id_in=account_ids, day__gte=since)
         .order_by("day")
-        .values_list("account_id", "read_at", "updated_at", "day", *_COLUMNS)
+        .values_list("account_id", "read_at", "updated_at", "cash", "day", *_COLUMNS)
     )
     return {
-        account_id: StoredEquity(EquityRecord(*values), read_at, noted_at)
-        for account_id, read_at, noted_at, *values in rows
+        account_id: StoredEquity(EquityRecord(*values), read_at, noted_at, cash)
+        for account_id, read_at, noted_at, cash, *values in rows
     }

@@ -12,6 +12,7 @@ PATIENCE_SECONDS = 2.0
 
 Prices = dict[tuple[str, str], Decimal]
 """By venue and symbol."""
+_COIN_MARKETS = ("{}/USDT", "{}/USDT:USDT")
 
 
 def current_prices(keys: Iterable[tuple[str, str]]) -> Prices:
@@ -33,4 +34,15 @@ def current_prices(keys: Iterable[tuple[str, str]]) -> Prices:
             found[venue, symbol] = price
         elif time.monotonic() - asked_at > PATIENCE_SECONDS:
             silent.add(venue)
+    return found
+
+
+def coin_prices(coins: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Decimal]:
+    """Dollars of currencies, by venue and currency, from the market that there is; what cannot be
+    had is left out. Network."""
+    found: dict[tuple[str, str], Decimal] = {}
+    wanted = set(coins)
+    for market in _COIN_MARKETS:
+        asked = {(venue, market.format(coin)): (venue, coin) for venue, coin in wanted - set(found)}
+        found |= {asked[key]: price for key, price in current_prices(asked).items()}
     return found

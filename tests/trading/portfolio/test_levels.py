@@ -3,15 +3,17 @@ paper exchange, once, and for nobody else."""
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from unittest import mock
 
 import pytest
+from django.db import connections
 from django.utils import timezone, translation
 
-from customers.models import ExchangeAccount
+from customers.models import AuditEntry, ExchangeAccount
 from customers.tenancy import system_scope, tenant_scope
 from strategies.end_texts import end_text
 from strategies.models import Strategy, Subscription
@@ -35,7 +37,8 @@ from trading.models import (
 )
 from trading.risk_texts import action_done_text, action_found_text
 from trading.services.control_state import forget_controls
-from trading.services.portfolio import acting, valuing
+from trading.services.portfolio import acting, valuing, watching
+from trading.services.portfolio.watching import risk_watch
 
 
 def declare(world: World, level: str, measure: str, limit: str, action: str, **more: Any) -> None:
@@ -247,6 +250,52 @@ def test_one_copy_that_cannot_end_keeps_no_other_from_it(crashing: World) -> Non
     watch(crashing)
     assert {crashing.reload(copy).status for copy in found} == {"ending"}
     assert actions(crashing)[0].outcome == {"copies": "2"}
+
+
+def test_two_monitors_at_once_do_it_once(crashing: World) -> None:
+    """Without the lease that has one of them wait."""
+    copies = two_enter(crashing)
+    declare(crashing, "tenant", "drawdown", "15", "reduce", reduce_percent=Decimal(30))
+    declare(crashing, "customer", "daily_loss", "500", "stop_entries")
+    declare(crashing, "account", "daily_loss", "500", "alert")
+    price_is(crashing, "54000")
+    meeting = threading.Barrier(2)
+
+    def monitor() -> None:
+        try:
+            meeting.wait(30)
+            for _ in range(3):
+                risk_watch()
+        finally:
+            connections.close_all()
+
+    with mock.patch.object(watching, "lease_acquire", return_value=True):
+        threads = [threading.Thread(target=monitor) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+    watch(crashing)
+    found = actions(crashing)
+    assert sorted(action.level for action in found) == [
+        *["account"] * 2,
+        *["customer"] * 2,
+        "tenant",
+    ]
+    assert all(action.done_at for action in found)
+    (reduction,) = [action for action in found if action.level == "tenant"]
+    assert reduction.outcome["orders"] == "2"
+    for copy in copies:
+        crashing.check_until(lambda copy=copy: crashing.held(copy).filled == 7, "three tenths")
+    crashing.check()
+    assert [left(crashing, copy) for copy in copies] == [7, 7]
+    assert len(level_alerts(crashing)) == 3
+    for copy in copies:
+        control = mode_of("customer", copy.customer_id)
+        assert control is not None
+        assert control.mode == "reducing"
+    with tenant_scope(crashing.tenant.pk):
+        assert AuditEntry.objects.filter(action="control.set").count() == 2
 
 
 @pytest.mark.parametrize("level", ["account", "tenant"])

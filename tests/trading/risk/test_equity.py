@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal as D
 from typing import Any
@@ -13,8 +14,9 @@ from customers.tenancy import tenant_scope
 from strategies.models import Subscription
 from tests.trading.world import World
 from trading.domain.equity import EquityRecord, after_reading, on_day
-from trading.models import EquityDay
+from trading.models import Balance, EquityDay
 from trading.services.equity import total_value
+from trading.services.portfolio.valuing import accounts_valued
 
 MON, TUE, FRI = date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 9)
 
@@ -96,6 +98,7 @@ def read(world: World, follower: Subscription) -> EquityDay:
     return stored(world, follower)
 
 
+@pytest.mark.usefixtures("the_price_comes_back")
 def test_a_loss_is_a_loss_and_a_transfer_is_none(world: World) -> None:
     world.paper.control.set_price("BTC-USDT-SWAP", "50000")
     follower = world.follower(usdt="10000")
@@ -115,6 +118,44 @@ def test_a_loss_is_a_loss_and_a_transfer_is_none(world: World) -> None:
     assert (with_more.start, with_more.peak, with_more.moved) == (10_500, 10_500, 500)
     again = read(world, follower)
     assert (again.start, again.peak, again.moved) == (10_500, 10_500, 500)
+
+
+@pytest.fixture
+def the_price_comes_back(world: World) -> Iterator[None]:
+    yield
+    world.paper.control.set_price("BTC-USDT-SWAP", "60000")
+
+
+def moves(world: World, follower: Subscription, currency: str, amount: str) -> None:
+    key = world.keys[follower.account_id].api_key
+    order = {"apiKey": key, "ccy": currency, "amt": amount}
+    world.paper.control.call("POST", "deposits", order)
+
+
+def test_a_coin_that_is_all_gone_was_worth_something(world: World) -> None:
+    """None of it is left by whose value it could be told."""
+    follower = world.follower(usdt="10000")
+    moves(world, follower, "BTC", "0.1")
+    with_coins = read(world, follower)
+    worth = with_coins.moved
+    assert 4_000 < worth < 8_000
+    moves(world, follower, "BTC", "-0.1")
+    without = read(world, follower)
+    assert without.last == 10_000
+    assert abs(without.start - 10_000) < worth / 100
+    assert abs(without.moved) < worth / 100
+
+
+def test_a_coin_that_is_all_gone_is_no_loss_before_its_bill(world: World) -> None:
+    follower = world.follower(usdt="10000")
+    moves(world, follower, "BTC", "0.1")
+    read(world, follower)
+    with tenant_scope(world.tenant.pk):
+        Balance.objects.filter(account=follower.account_id, currency="BTC").delete()
+    figures = accounts_valued([follower.account_id])[follower.account_id].figures
+    assert figures.equity == 10_000
+    assert figures.earned_equity is not None
+    assert figures.earned_equity > 14_000
 
 
 def test_a_transfer_whose_bill_comes_late_counts_once(world: World) -> None:

@@ -16,11 +16,11 @@ from customers.models import ExchangeAccount, Tenant
 from customers.selectors.time_zones import zone_of
 from customers.tenancy import system_scope
 from customers.wakeup import wake_swept
-from trading.domain.equity import EquityRecord, on_day
+from trading.domain.equity import DOLLARS, EquityRecord, on_day
 from trading.domain.portfolio.figures import Coins, Figures, Holding, account_figures
 from trading.models import Balance, CopiedPosition, EquityDay, Position
 from trading.services.instruments import instrument_of_order
-from trading.services.prices import Prices, current_prices
+from trading.services.prices import Prices, coin_prices, current_prices
 from venues.domain.types import Instrument, InstrumentKind
 
 ZERO = Decimal(0)
@@ -71,6 +71,13 @@ class _Told:
     def symbols(self) -> set[str]:
         return {row[0] for row in self.positions} | {row[1] for row in self.copied}
 
+    def gone(self) -> set[str]:
+        """Coins that were there at the last comparison and are in no balance any more, which would
+        tell their value."""
+        known = {each.currency for each in self.coins if each.equity and each.value is not None}
+        there = {coin for coin, amount in self.cash.items() if Decimal(amount)}
+        return there - DOLLARS - known
+
 
 _POSITION_COLUMNS = (
     "symbol", "quantity", "average_price", "mark_price", "unrealised_pnl", "margin_mode",
@@ -91,9 +98,11 @@ def accounts_valued(account_ids: Collection[str] | None = None) -> dict[str, Val
     _take_records(told, today)
     keys = {(each.venue, symbol) for each in told.values() for symbol in each.symbols()}
     prices = current_prices(keys)
+    gone = {(each.venue, coin) for each in told.values() for coin in each.gone()}
+    coins = coin_prices(gone) if gone else {}
     instruments = {key: instrument_of_order(*key) for key in sorted(keys)}
     return {
-        account_id: _valued(account_id, each, today[each.tenant_id], prices, instruments)
+        account_id: _valued(account_id, each, today[each.tenant_id], prices, coins, instruments)
         for account_id, each in told.items()
     }
 
@@ -157,14 +166,15 @@ def _valued(
     told: _Told,
     today: date,
     prices: Prices,
+    coins: Prices,
     instruments: Mapping[tuple[str, str], Instrument | None],
 ) -> ValuedAccount:
     holdings, shares, complete = [], defaultdict[str, Share](Share), True
-    of_coins: dict[str, Decimal] = {}
+    of_coins = {coin: price for (venue, coin), price in coins.items() if venue == told.venue}
     for symbol in told.symbols():
         instrument, price = instruments[told.venue, symbol], prices.get((told.venue, symbol))
         if instrument is not None and price is not None:
-            of_coins.setdefault(instrument.base, price)
+            of_coins[instrument.base] = price
     marks: dict[str, Decimal | None] = {}
     leverages: dict[tuple[str, bool], Decimal | None] = {}
     for symbol, quantity, average, mark, pnl, mode, leverage, liquidation, need in told.positions:
