@@ -12,7 +12,7 @@ SCHEDULE = {
     "trading: ending copies": {"task": "trading.tasks.copies_sweep", "schedule": 3.0},
     "trading: risk": {"task": "trading.tasks.risk_sweep", "schedule": 3.0},
     "trading: alerts": {"task": "trading.tasks.alerts_sweep", "schedule": 10.0},
-    "trading: settings": {"task": "trading.tasks.settings_check", "schedule": 30.0},
+    "trading: settings": {"task": "trading.tasks.settings_check", "schedule": 60.0},
     "trading: clocks": {"task": "trading.tasks.clocks_check", "schedule": 30.0},
     "trading: old answer counts": {
         "task": "trading.tasks.answer_counts_purge",

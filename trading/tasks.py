@@ -254,7 +254,7 @@ def alerts_sweep() -> None:
 
 @shared_task
 def settings_check() -> None:
-    """Every thirty seconds: levels of copy settings that cannot be read."""
+    """Every minute: levels of copy settings that cannot be read."""
     unreadable_settings_tell()
 
 
