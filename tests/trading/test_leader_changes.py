@@ -347,6 +347,18 @@ def test_what_the_venue_refuses_is_said_and_what_it_does_not_answer_asked_again(
     row = done(world, signal, copy)
     assert (row.state, row.reason_code, row.tries) == ("refused", "leverage_not_set", 2)
     assert world.held(copy).leverage == 5
+    # The exchange would take it now, but nothing has changed by which that could be known.
+    with tenant_scope(world.tenant.pk):
+        FollowedChange.objects.update(
+            state="due", tries=0, reason_params={}, check_at=signal.received_at
+        )
+    do(world, [change])
+    row = done(world, signal, copy)
+    assert (row.state, row.reason_params["code"], row.tries) == ("refused", "59107", 0)
+    entry = world.entry("increase", size="0.01", leverage=Decimal(8))
+    world.run(entry)
+    intent = world.intent(entry, copy)
+    assert (intent.reason_code, intent.reason_params["code"]) == ("leverage_not_set", "59107")
 
 
 def test_money_taken_out_pauses_once_and_can_be_lifted(world: World, leader: LeaderWorld) -> None:

@@ -28,6 +28,7 @@ from trading.services.credentials import credentials_of_accounts
 from trading.services.fanout.loading import PositionRow
 from trading.services.leader_changes.ending import change_end, change_locked
 from trading.services.leader_changes.holders import Holder, holder_locked, market_of
+from trading.services.submission.refusals import Asked, refusals_note, refusals_standing
 from venues.domain.types import Credentials, InstrumentKind, VenueError, VenueErrorKind
 from venues.runtime import gateway_for
 
@@ -81,7 +82,7 @@ def prepare(change: FollowedChange) -> Job | None:
             return None
         reason = key if isinstance(key, Reason) else _overtaken(locked)
         if reason is None and locked.state == State.DUE:
-            reason = _decide(locked, holder)
+            reason = _decide(locked, holder) or _refused_before(locked, holder)
         if reason is not None or locked.after == locked.before:
             change_end(locked, now, reason)
             return None
@@ -113,6 +114,24 @@ def is_other_on_its_way(change: FollowedChange, now: datetime) -> bool:
     )
     others = others.filter(Q(sent_at__gt=now - IN_FLIGHT) | Q(signal__action=Signal.Action.MARGIN))
     return others.exclude(pk=change.pk).exists()
+
+
+def _asked(change: FollowedChange, leverage: Decimal, *, hedged: bool) -> Asked:
+    return Asked(change.account_id, change.symbol, change.margin_mode, leverage, hedged)
+
+
+def _refused_before(change: FollowedChange, holder: Holder) -> Reason | None:
+    if change.after is None or change.after == change.before:
+        return None
+    hedged = holder.account.position_mode == ExchangeAccount.PositionMode.LONG_SHORT
+    asked = _asked(change, change.after, hedged=hedged)
+    standing = refusals_standing(change.tenant_id, [asked])
+    return _not_set(standing[asked], change.after) if asked in standing else None
+
+
+def _not_set(error: VenueError, leverage: Decimal) -> Reason:
+    words = {"code": error.code or "-", "message": error.message}
+    return Reason(ReasonCode.LEVERAGE_NOT_SET, {**words, "leverage": format(leverage, "f")})
 
 
 def _overtaken(change: FollowedChange) -> Reason | None:
@@ -242,11 +261,10 @@ def learn(tenant_id: str, answer: Answer) -> None:
         change.check_at = now + timedelta(seconds=2**change.tries)
         change.save(update_fields=["check_at"])
     else:
-        words = {"code": answer.error.code or "-", "message": answer.error.message}
-        leverage = format(answer.job.leverage, "f")
-        change_end(
-            change, now, Reason(ReasonCode.LEVERAGE_NOT_SET, {**words, "leverage": leverage})
-        )
+        hedged = answer.job.position_sides != ("net",)
+        asked = _asked(change, answer.job.leverage, hedged=hedged)
+        refusals_note(tenant_id, [(asked, answer.error)])
+        change_end(change, now, _not_set(answer.error, answer.job.leverage))
 
 
 def _remember(change: FollowedChange, position: CopiedPosition, now: datetime) -> None:

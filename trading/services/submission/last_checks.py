@@ -19,7 +19,7 @@ from trading.services.order_updates import OrderUpdate
 from trading.services.outgoing import OutgoingOrder
 from trading.services.submission.answers import leverage_reason
 from trading.services.submission.denials import cancel_denial, expiry_denial, switch_denial
-from trading.services.submission.refusals import refusals_standing
+from trading.services.submission.refusals import asked_for, refusals_standing
 from trading.services.submission.wire import Job
 from venues import markets
 from venues.domain.types import Credentials, Instrument, VenueError
@@ -40,8 +40,8 @@ def last_checks(
     confirmed = _confirmed_leverage(tenant_id, orders)
     unfinished = _unfinished_closes(tenant_id, orders)
     inactive = _inactive(tenant_id, orders)
-    to_set = [order for order in orders if _must_set(order, confirmed)]
-    standing = refusals_standing(tenant_id, to_set)
+    to_set = {order.id: asked_for(order) for order in orders if _must_set(order, confirmed)}
+    standing = refusals_standing(tenant_id, set(to_set.values()))
     jobs: list[Job] = []
     refused: list[OrderUpdate] = []
     for order in orders:
@@ -53,8 +53,9 @@ def last_checks(
             or _missing(order, keys, instrument)
             or _clock_denial(order)
         )
-        if reason is None and order.id in standing:
-            reason = leverage_reason(order, standing[order.id])
+        before = standing.get(to_set[order.id]) if order.id in to_set else None
+        if reason is None and before is not None:
+            reason = leverage_reason(order, before)
         if reason is not None:
             refused.append(_refusal(order, reason))
             continue

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,7 +13,6 @@ from django.utils import timezone
 from customers.bulk_rows import rows_upsert
 from trading.models import Balance, LeverageRefusal, Position
 from trading.services.outgoing import OutgoingOrder
-from trading.services.submission.wire import Prepared
 from venues.domain.types import VenueError, VenueErrorKind
 
 PASSES_WITHIN = timedelta(hours=1)
@@ -20,64 +20,83 @@ PASSES_WITHIN = timedelta(hours=1)
 MORE_FUNDS = Decimal("1.05")
 """So much more is free than when it was refused: a lower leverage may be had now."""
 
-_Key = tuple[str, str, str, Decimal]
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a venue is asked to set. `hedged`: in long/short mode."""
+
+    account_id: str
+    symbol: str
+    margin_mode: str
+    leverage: Decimal
+    hedged: bool
+
+    @property
+    def settle(self) -> str:
+        return self.symbol.rpartition(":")[2].partition("-")[0]
 
 
-def refusals_note(tenant_id: str, prepared: Sequence[Prepared]) -> None:
+def asked_for(order: OutgoingOrder) -> Asked:
+    assert order.leverage is not None
+    hedged = order.position_side != "net"
+    return Asked(order.account_id, order.symbol, order.margin_mode, order.leverage, hedged)
+
+
+def refusals_note(tenant_id: str, answers: Iterable[tuple[Asked, VenueError]]) -> None:
     """Of the leverage itself: not of a key, a mode, a rate limit, or by a venue out of order."""
-    refused = [
-        item
-        for item in prepared
-        if item.error is not None and item.error.kind is VenueErrorKind.REFUSED and item.error.code
-    ]
+    refused = {
+        asked: error
+        for asked, error in answers
+        if error.kind is VenueErrorKind.REFUSED and error.code
+    }
     if not refused:
         return
     now = timezone.now()
-    orders = [item.job.order for item in refused]
-    held, free = _held(tenant_id, orders), _free(tenant_id, orders)
-    rows = {}
-    for item in refused:
-        order, error = item.job.order, item.error
-        assert order.leverage is not None
-        assert error is not None
-        rows[_key(order)] = LeverageRefusal(
-            tenant_id=tenant_id,
-            account_id=order.account_id,
-            symbol=order.symbol,
-            margin_mode=order.margin_mode,
-            leverage=order.leverage,
-            held=held[order.account_id, order.symbol],
-            available=free.get((order.account_id, _settle(order))),
-            in_the_way=None,
-            code=error.code,
-            message=error.message,
-            refused_at=now,
-        )
+    held, free = _held(tenant_id, refused), _free(tenant_id, refused)
     rows_upsert(
         LeverageRefusal,
-        list(rows.values()),
+        [
+            LeverageRefusal(
+                tenant_id=tenant_id,
+                account_id=asked.account_id,
+                symbol=asked.symbol,
+                margin_mode=asked.margin_mode,
+                leverage=asked.leverage,
+                held=held[asked],
+                available=free.get((asked.account_id, asked.settle)),
+                in_the_way=None,
+                code=error.code,
+                message=error.message,
+                refused_at=now,
+            )
+            for asked, error in refused.items()
+        ],
         ["account", "symbol", "margin_mode", "leverage"],
         ["held", "available", "in_the_way", "code", "message", "refused_at"],
     )
 
 
-def refusals_standing(tenant_id: str, orders: Sequence[OutgoingOrder]) -> dict[str, VenueError]:
-    """By order: what the venue said to the same before. Of orders whose leverage is to be set."""
-    if not orders:
+def refusals_standing(tenant_id: str, wanted: Collection[Asked]) -> dict[Asked, VenueError]:
+    """What the venue said to the same before. Of what is to be set."""
+    if not wanted:
         return {}
     stored = LeverageRefusal.objects.for_tenant(tenant_id).filter(
-        account_id__id_in={order.account_id for order in orders},
-        symbol__in={order.symbol for order in orders},
+        account_id__id_in={asked.account_id for asked in wanted},
+        symbol__in={asked.symbol for asked in wanted},
     )
     known = {(row.account_id, row.symbol, row.margin_mode, row.leverage): row for row in stored}
-    met = [order for order in orders if _key(order) in known]
+    met = {}
+    for asked in wanted:
+        key = (asked.account_id, asked.symbol, asked.margin_mode, asked.leverage)
+        if key in known:
+            met[asked] = known[key]
     held, free = _held(tenant_id, met), _free(tenant_id, met)
     return {
-        order.id: VenueError(VenueErrorKind.REFUSED, row.code, row.message)
-        for order in met
-        if (row := known[_key(order)]).held == held[order.account_id, order.symbol]
+        asked: VenueError(VenueErrorKind.REFUSED, row.code, row.message)
+        for asked, row in met.items()
+        if row.held == held[asked]
         and not _has_passed(row)
-        and not _has_more(row, free.get((order.account_id, _settle(order))))
+        and not _has_more(row, free.get((asked.account_id, asked.settle)))
     }
 
 
@@ -97,42 +116,33 @@ def refusals_forget(*, tenant_id: str, account_id: str) -> None:
     LeverageRefusal.objects.for_tenant(tenant_id).filter(account_id=account_id).delete()
 
 
-def _key(order: OutgoingOrder) -> _Key:
-    assert order.leverage is not None
-    return order.account_id, order.symbol, order.margin_mode, order.leverage
-
-
-def _settle(order: OutgoingOrder) -> str:
-    return order.symbol.rpartition(":")[2].partition("-")[0]
-
-
-def _held(tenant_id: str, orders: Collection[OutgoingOrder]) -> defaultdict[tuple[str, str], str]:
-    """By account and symbol, as the venue shows it, with the position mode."""
-    found: defaultdict[tuple[str, str], str] = defaultdict(str)
-    if not orders:
-        return found
-    for order in orders:
-        hedged = order.position_side != "net"
-        found[order.account_id, order.symbol] = "long and short: " if hedged else ""
+def _held(tenant_id: str, wanted: Collection[Asked]) -> dict[Asked, str]:
+    """As the venue shows it, with the position mode."""
+    if not wanted:
+        return {}
     rows = Position.objects.for_tenant(tenant_id).filter(
-        account_id__id_in={order.account_id for order in orders},
-        symbol__in={order.symbol for order in orders},
+        account_id__id_in={asked.account_id for asked in wanted},
+        symbol__in={asked.symbol for asked in wanted},
     )
+    found: defaultdict[tuple[str, str], str] = defaultdict(str)
     for account_id, symbol, side, quantity in rows.order_by("position_side").values_list(
         "account_id", "symbol", "position_side", "quantity"
     ):
         if quantity:
             found[account_id, symbol] += f"{side} {quantity.normalize():f} "
-    return found
+    return {
+        asked: ("long and short: " if asked.hedged else "") + found[asked.account_id, asked.symbol]
+        for asked in wanted
+    }
 
 
-def _free(tenant_id: str, orders: Collection[OutgoingOrder]) -> dict[tuple[str, str], Decimal]:
+def _free(tenant_id: str, wanted: Collection[Asked]) -> dict[tuple[str, str], Decimal]:
     """By account and currency."""
-    if not orders:
+    if not wanted:
         return {}
     rows = Balance.objects.for_tenant(tenant_id).filter(
-        account_id__id_in={order.account_id for order in orders},
-        currency__in={_settle(order) for order in orders},
+        account_id__id_in={asked.account_id for asked in wanted},
+        currency__in={asked.settle for asked in wanted},
     )
     return {
         (account_id, currency): available

@@ -34,7 +34,7 @@ from trading.services.submission.answers import (
 )
 from trading.services.submission.claims import claims_release, claims_renew
 from trading.services.submission.last_checks import Instruments, checked_again, last_checks
-from trading.services.submission.refusals import refusals_note
+from trading.services.submission.refusals import asked_for, refusals_note
 from trading.services.submission.stragglers import stragglers
 from trading.services.submission.wire import (
     Answer,
@@ -263,7 +263,10 @@ class OrderSender:
         self._preparing.difference_update(item.job.order.id for item in prepared)
         done = [item.job for item in prepared if item.error is None]
         self._remember_leverage(done)
-        refusals_note(self.tenant_id, prepared)
+        refusals_note(
+            self.tenant_id,
+            [(asked_for(item.job.order), item.error) for item in prepared if item.error],
+        )
         failpoint("orders.prepared")
         ready: list[Job] = []
         refused: list[OrderUpdate] = []
