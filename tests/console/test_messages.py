@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from customers.models import AuditEntry, Membership
 from customers.tenancy import tenant_scope
+from signals_app.domain.parsers.registry import parsers
 from signals_app.models import RawDelivery, Signal, SignalSource
 from signals_app.services import parsing, price_checks
 from tests.console.conftest import Enter, Firm
@@ -53,6 +54,54 @@ def test_a_tried_message_says_precisely_what_is_wrong(firm: Firm, owner: Client)
     assert "symbol_several" in page
     owner.cookies["django_language"] = "zh-hans"
     assert "消息写了多个交易对" in tried(owner, firm, "LONG BTC and ETH").content.decode()
+
+
+TRIALS: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "tradingview": (
+        {},
+        '{"ticker": "BTCUSDT.P", "action": "enter_long", "leverage": 7}',
+        '{"ticker": "BTCUSDT.P", "action": "buy"}',
+        "“buy” alone may open or close.",
+    ),
+    "three_commas": (
+        {},
+        '{"tv_instrument": "BTCUSDT.P", "action": "enter_long", "leverage": 7}',
+        '{"tv_instrument": "NOPEUSDT", "action": "enter_long"}',
+        "lists no symbol “NOPEUSDT”.",
+    ),
+    "mapped": (
+        {"fields": {"symbol": "$.s", "action": "$.a", "side": "$.d"}},
+        '{"s": "BTC", "a": "open", "d": "long"}',
+        '{"s": "BTC", "d": "long"}',
+        "The field action is missing.",
+    ),
+    "channel_text": (
+        {},
+        "LONG BTC 7x",
+        "LONG BTC 64000 TP 63000",
+        "is on the wrong side of the entry",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(parsers()))
+def test_messages_of_every_format_can_be_tried(firm: Firm, owner: Client, name: str) -> None:
+    config, good, bad, reason = TRIALS[name]
+    with tenant_scope(firm.tenant.pk):
+        SignalSource.objects.filter(pk=firm.message_source.pk).update(
+            parser=name, parser_config=config
+        )
+    trial = tried(owner, firm, good).context["trial"]
+    assert trial.reason == ""
+    (signal,) = trial.signals
+    assert "BTC/USDT:USDT" in str(signal)
+    page = tried(owner, firm, bad)
+    assert page.context["trial"].signals == []
+    assert reason in page.context["trial"].reason
+    for rubbish in ("", "\x00", "[" * 9000, "%s", "\ufffd"):
+        answer = owner.post(url("try_message", firm.message_source), {"message": rubbish})
+        assert answer.status_code == 200
+        assert not answer.context["trial"] or answer.context["trial"].signals == []
 
 
 def test_tandems_own_json_can_be_tried_too(firm: Firm, owner: Client) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
+from customers.deadlocks import retry_on_deadlock
 from customers.models import Lease, StreamState
 from customers.services.streaming.shards import ShardLeases
 from customers.services.streaming.streamer import Streamer
@@ -40,6 +43,33 @@ def test_shards_are_shared_out_and_nobody_has_anothers() -> None:
     assert kept | taken == everything
     assert not kept & taken
     assert abs(len(kept) - len(taken)) <= 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_streamers_that_start_or_take_over_at_once_each_shard_has_one() -> None:
+    for taking_over in (False, True):
+        if taking_over:
+            expire_all()
+        held: list[frozenset[int]] = []
+        start = threading.Barrier(4)
+
+        def turn(number: int, held: list[frozenset[int]] = held) -> None:
+            leases = ShardLeases(f"host:{number}:{id(held)}")
+            try:
+                start.wait()  # noqa: B023
+                held.append(retry_on_deadlock(leases.turn).shards)
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=turn, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(held) == 4
+        assert sum(len(shards) for shards in held) == len(frozenset().union(*held))
+        holders = Lease.objects.filter(name__startswith="stream-shard:").exclude(holder="")
+        assert holders.count() == sum(len(shards) for shards in held)
 
 
 @pytest.mark.django_db
