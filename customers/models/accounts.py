@@ -121,7 +121,7 @@ class EncryptionCanary(SecretsMixin, models.Model):
 
     id = models.CharField(primary_key=True, max_length=16, default="canary")
     value = SecretField()
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True, verbose_name=_("created at"))
 
     class Meta:
         verbose_name = _("encryption canary")

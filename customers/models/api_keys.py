@@ -32,7 +32,12 @@ class ApiKey(TenantModel):
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
     last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("created by"),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
@@ -47,12 +52,14 @@ class ApiKey(TenantModel):
 class IdempotencyRecord(TenantModel):
     """The stored answer to one Idempotency-Key of one API key, replayed byte for byte."""
 
-    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="+")
-    key_hash = models.CharField(max_length=64)
-    request_hash = models.CharField(max_length=64)
-    response_status = models.PositiveSmallIntegerField(null=True)
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.CASCADE, related_name="+", verbose_name=_("API key")
+    )
+    key_hash = models.CharField(max_length=64, verbose_name=_("fingerprint of the key"))
+    request_hash = models.CharField(max_length=64, verbose_name=_("fingerprint of the request"))
+    response_status = models.PositiveSmallIntegerField(null=True, verbose_name=_("status answered"))
     response_body = models.TextField(blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True, verbose_name=_("created at"))
 
     class Meta:
         verbose_name = _("idempotency record")

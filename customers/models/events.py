@@ -52,9 +52,9 @@ class AudienceCounter(models.Model):
 class Lease(models.Model):
     """Who does a job that only one process may do, until when."""
 
-    name = models.CharField(primary_key=True, max_length=80)
-    holder = models.CharField(max_length=80, blank=True)
-    expires_at = models.DateTimeField()
+    name = models.CharField(primary_key=True, max_length=80, verbose_name=_("name"))
+    holder = models.CharField(max_length=80, blank=True, verbose_name=_("holder"))
+    expires_at = models.DateTimeField(verbose_name=_("expires at"))
 
     class Meta:
         verbose_name = _("lease")
@@ -67,12 +67,22 @@ class AuditEntry(models.Model):
     """Who did what to which object. Each row carries the hash of the one before it."""
 
     id = IdField()
-    sequence = models.PositiveBigIntegerField(unique=True)
+    sequence = models.PositiveBigIntegerField(unique=True, verbose_name=_("number"))
     tenant = models.ForeignKey(
-        "customers.Tenant", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        "customers.Tenant",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("tenant"),
     )
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("who"),
     )
     actor_label = models.CharField(_("actor"), max_length=160)
     action = models.CharField(_("action"), max_length=64)
@@ -80,8 +90,8 @@ class AuditEntry(models.Model):
     details = models.JSONField(_("details"), default=dict, blank=True)
     ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"))
-    previous_hash = models.CharField(max_length=64)
-    entry_hash = models.CharField(max_length=64)
+    previous_hash = models.CharField(max_length=64, verbose_name=_("fingerprint of the one before"))
+    entry_hash = models.CharField(max_length=64, verbose_name=_("fingerprint"))
 
     class Meta:
         verbose_name = _("audit entry")

@@ -9,7 +9,7 @@ class LoginFailure(models.Model):
     global.
     """
 
-    key = models.CharField(primary_key=True, max_length=64)
+    key = models.CharField(primary_key=True, max_length=64, verbose_name=_("key"))
     failures = models.PositiveIntegerField(_("failures"), default=0)
     window_started_at = models.DateTimeField(_("counted since"))
     locked_until = models.DateTimeField(_("locked until"), null=True, blank=True)

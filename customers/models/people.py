@@ -98,7 +98,9 @@ class Membership(TenantModel):
         SUPPORT = "support", _("support")
         AUDITOR = "auditor", _("auditor")
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("login")
+    )
     role = models.CharField(_("role"), max_length=12, choices=Role.choices)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
@@ -170,8 +172,12 @@ class CustomerUser(TenantModel):
 
     customer_path = "customer_id"
 
-    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="logins")
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="customer_logins")
+    customer = models.ForeignKey(
+        Customer, on_delete=models.CASCADE, related_name="logins", verbose_name=_("customer")
+    )
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="customer_logins", verbose_name=_("login")
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:

@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent at')),
                 ('created_at', models.DateTimeField(verbose_name='created at')),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.tenant', verbose_name='tenant')),
-                ('channel', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='notifications.notificationchannel')),
+                ('channel', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='notifications.notificationchannel', verbose_name='channel')),
             ],
             options={
                 'verbose_name': 'delivery',

@@ -39,7 +39,10 @@ class Delivery(TenantModel):
         FAILED = "failed", _("failed")
 
     channel = models.ForeignKey(
-        NotificationChannel, on_delete=models.CASCADE, related_name="deliveries"
+        NotificationChannel,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        verbose_name=_("channel"),
     )
     dedupe_key = models.CharField(max_length=96)
     subject = models.CharField(_("subject"), max_length=200)

@@ -59,8 +59,12 @@ class Signal(TenantModel):
         db_index=False,  # `signal_sequence` begins with it
     )
     external_id = models.CharField(_("external id"), max_length=128)
-    external_id_hash = models.CharField(max_length=64, editable=False)
-    body_hash = models.CharField(max_length=64, editable=False, blank=True)
+    external_id_hash = models.CharField(
+        max_length=64, editable=False, verbose_name=_("fingerprint of the external id")
+    )
+    body_hash = models.CharField(
+        max_length=64, editable=False, blank=True, verbose_name=_("fingerprint of the body")
+    )
     action = models.CharField(_("action"), max_length=12, choices=Action.choices)
     symbol = models.CharField(_("symbol"), max_length=48, blank=True)
     side = models.CharField(_("side"), max_length=8, choices=Side.choices, blank=True)
@@ -112,6 +116,7 @@ class Signal(TenantModel):
         blank=True,
         editable=False,
         help_text="The one copy that it is for; empty: all that follow the source.",
+        verbose_name=_("for one copy only"),
     )
     emitted_at = models.DateTimeField(_("emitted at"))
     received_at = models.DateTimeField(_("received at"))
@@ -120,7 +125,7 @@ class Signal(TenantModel):
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.RECEIVED
     )
-    claimed_until = models.DateTimeField(null=True, blank=True)
+    claimed_until = models.DateTimeField(null=True, blank=True, verbose_name=_("claimed until"))
     followers = models.PositiveIntegerField(_("followers"), default=0)
     planned_at = models.DateTimeField(_("planned at"), null=True, blank=True)
     done_at = models.DateTimeField(_("done at"), null=True, blank=True)

@@ -116,7 +116,12 @@ class WebhookRejection(models.Model):
     id = models.BigAutoField(primary_key=True)
     source_reference = models.CharField(_("source"), max_length=64)
     tenant = models.ForeignKey(
-        "customers.Tenant", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        "customers.Tenant",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("tenant"),
     )
     code = models.CharField(_("code"), max_length=48)
     delivery_id = models.CharField(_("delivery id"), max_length=128, blank=True)

@@ -75,7 +75,7 @@ class SettingsVersion(TenantModel):
         SUBSCRIPTION = "subscription", _("copy")
 
     level = models.CharField(_("level"), max_length=12, choices=Level.choices)
-    owner_id = models.CharField(max_length=26)
+    owner_id = models.CharField(max_length=26, verbose_name=_("whose"))
     version = models.PositiveIntegerField(_("version"))
     settings = models.JSONField(_("copy settings"))
     changed_by = models.CharField(_("changed by"), max_length=254)

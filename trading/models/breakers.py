@@ -1,5 +1,6 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from customers.fields import IdField
 from customers.models import TenantModel
@@ -29,7 +30,7 @@ class Breaker(models.Model):
     subject_id = models.CharField(
         _("subject"), max_length=40, help_text=_("The venue's name, or the strategy's id.")
     )
-    is_open = models.BooleanField(_("open"), default=True)
+    is_open = models.BooleanField(pgettext_lazy("breaker", "open"), default=True)
     cause = models.CharField(_("cause"), max_length=12, choices=Cause.choices)
     params = models.JSONField(_("numbers"), default=dict, blank=True)
     trips = models.PositiveIntegerField(_("trips in a row"), default=1)

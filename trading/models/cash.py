@@ -16,7 +16,10 @@ class CashBook(TenantModel):
     customer_path = "account__customer_id"
 
     account = models.ForeignKey(
-        ExchangeAccount, on_delete=models.CASCADE, related_name="cash_books"
+        ExchangeAccount,
+        on_delete=models.CASCADE,
+        related_name="cash_books",
+        verbose_name=_("account"),
     )
     currency = models.CharField(_("currency"), max_length=16)
     balance = AmountField(_("balance"))
@@ -54,7 +57,9 @@ class AccountBill(TenantModel):
 
     customer_path = "account__customer_id"
 
-    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="bills")
+    account = models.ForeignKey(
+        ExchangeAccount, on_delete=models.PROTECT, related_name="bills", verbose_name=_("account")
+    )
     bill_id = models.CharField(_("bill"), max_length=40)
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
     venue_kind = models.CharField(_("the exchange's kind"), max_length=48, blank=True)
@@ -83,7 +88,9 @@ class FundingShare(TenantModel):
 
     customer_path = "bill__account__customer_id"
 
-    bill = models.ForeignKey(AccountBill, on_delete=models.CASCADE, related_name="shares")
+    bill = models.ForeignKey(
+        AccountBill, on_delete=models.CASCADE, related_name="shares", verbose_name=_("bill")
+    )
     subscription = models.ForeignKey(
         Subscription,
         on_delete=models.PROTECT,
@@ -91,6 +98,7 @@ class FundingShare(TenantModel):
         blank=True,
         related_name="funding_shares",
         help_text=_("Empty: of what no copy accounts for."),
+        verbose_name=_("copy"),
     )
     quantity = AmountField(_("held"), help_text=_("When the fee was due. Signed."))
     amount = AmountField(_("amount"))

@@ -17,7 +17,10 @@ class EquityDay(TenantModel):
     customer_path = "account__customer_id"
 
     account = models.ForeignKey(
-        ExchangeAccount, on_delete=models.CASCADE, related_name="equity_days"
+        ExchangeAccount,
+        on_delete=models.CASCADE,
+        related_name="equity_days",
+        verbose_name=_("account"),
     )
     day = models.DateField(_("day"))
     start = AmountField(_("at the start"))

@@ -18,12 +18,20 @@ class CopiedPosition(TenantModel):
     customer_path = "customer_id"
 
     subscription = models.ForeignKey(
-        Subscription, on_delete=models.PROTECT, related_name="copied_positions"
+        Subscription,
+        on_delete=models.PROTECT,
+        related_name="copied_positions",
+        verbose_name=_("copy"),
     )
     account = models.ForeignKey(
-        ExchangeAccount, on_delete=models.PROTECT, related_name="copied_positions"
+        ExchangeAccount,
+        on_delete=models.PROTECT,
+        related_name="copied_positions",
+        verbose_name=_("account"),
     )
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, related_name="+", verbose_name=_("customer")
+    )
     symbol = models.CharField(_("symbol"), max_length=48)
     leader_symbol = models.CharField(
         _("leader's symbol"),
@@ -51,13 +59,19 @@ class CopiedPosition(TenantModel):
     )
     opened_at = models.DateTimeField(_("opened at"), null=True, blank=True)
     entered_quantity = AmountField(
-        default=Decimal(0), help_text="Entry quantity of the current round trip, unsigned."
+        default=Decimal(0),
+        help_text="Entry quantity of the current round trip, unsigned.",
+        verbose_name=_("entered quantity"),
     )
-    entered_value = AmountField(default=Decimal(0), help_text="Sum of entry quantity × price.")
-    exited_quantity = AmountField(default=Decimal(0))
-    exited_value = AmountField(default=Decimal(0))
-    round_trip_pnl = AmountField(default=Decimal(0))
-    round_trip_fees = AmountField(default=Decimal(0))
+    entered_value = AmountField(
+        default=Decimal(0),
+        help_text="Sum of entry quantity × price.",
+        verbose_name=_("entered value"),
+    )
+    exited_quantity = AmountField(default=Decimal(0), verbose_name=_("exited quantity"))
+    exited_value = AmountField(default=Decimal(0), verbose_name=_("exited value"))
+    round_trip_pnl = AmountField(default=Decimal(0), verbose_name=_("PnL of the round trip"))
+    round_trip_fees = AmountField(default=Decimal(0), verbose_name=_("fees of the round trip"))
     version = models.PositiveIntegerField(default=0, help_text="Compare-and-set counter.")
     changed_at = models.DateTimeField(_("changed at"))
 
@@ -89,11 +103,20 @@ class Trade(TenantModel):
     customer_path = "customer_id"
 
     copied_position = models.ForeignKey(
-        CopiedPosition, on_delete=models.PROTECT, related_name="trades"
+        CopiedPosition,
+        on_delete=models.PROTECT,
+        related_name="trades",
+        verbose_name=_("copied position"),
     )
-    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="trades")
-    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="trades")
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="trades", verbose_name=_("copy")
+    )
+    account = models.ForeignKey(
+        ExchangeAccount, on_delete=models.PROTECT, related_name="trades", verbose_name=_("account")
+    )
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, related_name="+", verbose_name=_("customer")
+    )
     symbol = models.CharField(_("symbol"), max_length=48)
     direction = models.CharField(_("direction"), max_length=8)
     quantity = AmountField(_("quantity"))
@@ -118,7 +141,12 @@ class Position(TenantModel):
 
     customer_path = "account__customer_id"
 
-    account = models.ForeignKey(ExchangeAccount, on_delete=models.CASCADE, related_name="positions")
+    account = models.ForeignKey(
+        ExchangeAccount,
+        on_delete=models.CASCADE,
+        related_name="positions",
+        verbose_name=_("account"),
+    )
     symbol = models.CharField(_("symbol"), max_length=48)
     position_side = models.CharField(_("position side"), max_length=8, default="net")
     quantity = AmountField(_("quantity"))
@@ -149,7 +177,12 @@ class Balance(TenantModel):
 
     customer_path = "account__customer_id"
 
-    account = models.ForeignKey(ExchangeAccount, on_delete=models.CASCADE, related_name="balances")
+    account = models.ForeignKey(
+        ExchangeAccount,
+        on_delete=models.CASCADE,
+        related_name="balances",
+        verbose_name=_("account"),
+    )
     currency = models.CharField(_("currency"), max_length=16)
     equity = AmountField(_("equity"))
     available = AmountField(_("available"))
@@ -196,7 +229,9 @@ class InstrumentSetting(TenantModel):
 
     customer_path = "account__customer_id"
 
-    account = models.ForeignKey(ExchangeAccount, on_delete=models.CASCADE, related_name="+")
+    account = models.ForeignKey(
+        ExchangeAccount, on_delete=models.CASCADE, related_name="+", verbose_name=_("account")
+    )
     symbol = models.CharField(_("symbol"), max_length=48)
     margin_mode = models.CharField(_("margin mode"), max_length=12)
     leverage = AmountField(_("leverage"))

@@ -15,11 +15,15 @@ class SignalShard(TenantModel):
         CLAIMED = "claimed", _("being planned")
         PLANNED = "planned", _("planned")
 
-    signal = models.ForeignKey(Signal, on_delete=models.CASCADE, related_name="shards")
-    strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="+")
+    signal = models.ForeignKey(
+        Signal, on_delete=models.CASCADE, related_name="shards", verbose_name=_("signal")
+    )
+    strategy = models.ForeignKey(
+        Strategy, on_delete=models.PROTECT, related_name="+", verbose_name=_("strategy")
+    )
     number = models.PositiveIntegerField(_("number"))
-    first_subscription_id = models.CharField(max_length=26)
-    last_subscription_id = models.CharField(max_length=26)
+    first_subscription_id = models.CharField(max_length=26, verbose_name=_("first copy"))
+    last_subscription_id = models.CharField(max_length=26, verbose_name=_("last copy"))
     size = models.PositiveIntegerField(_("followers"))
     settings = models.JSONField(default=dict)
     """What platform, tenant and strategy stated when the signal was cut into shards: a change in
@@ -27,9 +31,9 @@ class SignalShard(TenantModel):
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.PENDING
     )
-    claimed_by = models.CharField(max_length=80, blank=True)
-    claimed_until = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField()
+    claimed_by = models.CharField(max_length=80, blank=True, verbose_name=_("claimed by"))
+    claimed_until = models.DateTimeField(null=True, blank=True, verbose_name=_("claimed until"))
+    created_at = models.DateTimeField(verbose_name=_("created at"))
 
     class Meta:
         verbose_name = _("fan-out shard")
@@ -46,9 +50,9 @@ class SignalShard(TenantModel):
 class EffectiveSettings(TenantModel):
     """The immutable snapshot of all inherited settings that an intent used."""
 
-    content_hash = models.CharField(max_length=64)
+    content_hash = models.CharField(max_length=64, verbose_name=_("fingerprint of the content"))
     content = models.JSONField(_("content"))
-    created_at = models.DateTimeField()
+    created_at = models.DateTimeField(verbose_name=_("created at"))
 
     class Meta:
         verbose_name = _("effective settings")
@@ -97,16 +101,25 @@ class Intent(TenantModel):
         blank=True,
         related_name="intents",
         db_index=False,  # `intent_coverage` begins with it
+        verbose_name=_("signal"),
     )
     subscription = models.ForeignKey(
-        Subscription, on_delete=models.PROTECT, null=True, blank=True, related_name="intents"
+        Subscription,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="intents",
+        verbose_name=_("copy"),
     )
-    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="intents")
+    account = models.ForeignKey(
+        ExchangeAccount, on_delete=models.PROTECT, related_name="intents", verbose_name=_("account")
+    )
     customer = models.ForeignKey(
         Customer,
         on_delete=models.PROTECT,
         related_name="+",
         db_index=False,  # `intent_customer` begins with it
+        verbose_name=_("customer"),
     )
     leg = models.PositiveSmallIntegerField(_("leg"), default=0)
     symbol = models.CharField(_("symbol"), max_length=48)
@@ -118,8 +131,8 @@ class Intent(TenantModel):
     reference_price = AmountField(
         _("leader's price"), null=True, blank=True, help_text=_("What sizing used.")
     )
-    target_before = AmountField(null=True, blank=True)
-    target_after = AmountField(null=True, blank=True)
+    target_before = AmountField(null=True, blank=True, verbose_name=_("target before"))
+    target_after = AmountField(null=True, blank=True, verbose_name=_("target after"))
     status = models.CharField(_("status"), max_length=12, choices=Status.choices)
     reason_code = models.CharField(_("reason"), max_length=48, blank=True)
     reason_params = models.JSONField(_("reason numbers"), default=dict, blank=True)
@@ -131,6 +144,7 @@ class Intent(TenantModel):
         related_name="+",
         db_index=False,  # nobody looks by it: snapshots are never deleted
         db_constraint=False,
+        verbose_name=_("settings"),
     )
     created_at = models.DateTimeField(_("created at"))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)

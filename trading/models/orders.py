@@ -35,12 +35,15 @@ class Order(TenantModel):
     customer_path = "account__customer_id"
 
     tenant = tenant_key(db_index=False)  # `order_recent` begins with it
-    intent = models.ForeignKey(Intent, on_delete=models.PROTECT, related_name="orders")
+    intent = models.ForeignKey(
+        Intent, on_delete=models.PROTECT, related_name="orders", verbose_name=_("intent")
+    )
     account = models.ForeignKey(
         ExchangeAccount,
         on_delete=models.PROTECT,
         related_name="orders",
         db_index=False,  # `order_working` begins with it
+        verbose_name=_("account"),
     )
     signal_id = models.CharField(max_length=26, blank=True, db_index=True)
     subscription_id = models.CharField(max_length=26, blank=True)
@@ -161,7 +164,9 @@ class OrderEvent(TenantModel):
     customer_path = "order__account__customer_id"
 
     tenant = tenant_key(db_index=False, db_constraint=False)  # it is read by order
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="events")
+    order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, related_name="events", verbose_name=_("order")
+    )
     kind = models.CharField(_("kind"), max_length=24)
     from_state = models.CharField(_("from"), max_length=18)
     to_state = models.CharField(_("to"), max_length=18)
@@ -192,9 +197,16 @@ class Fill(TenantModel):
 
     customer_path = "account__customer_id"
 
-    account = models.ForeignKey(ExchangeAccount, on_delete=models.PROTECT, related_name="fills")
+    account = models.ForeignKey(
+        ExchangeAccount, on_delete=models.PROTECT, related_name="fills", verbose_name=_("account")
+    )
     order = models.ForeignKey(
-        Order, on_delete=models.PROTECT, null=True, blank=True, related_name="fills"
+        Order,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="fills",
+        verbose_name=_("order"),
     )
     symbol = models.CharField(_("symbol"), max_length=48)
     trade_id = models.CharField(_("trade id"), max_length=64)

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from customers.fields import AmountField
 from customers.models import ExchangeAccount, TenantModel
@@ -14,7 +15,9 @@ class AccountBooks(TenantModel):
 
     customer_path = "account__customer_id"
 
-    account = models.OneToOneField(ExchangeAccount, on_delete=models.CASCADE, related_name="books")
+    account = models.OneToOneField(
+        ExchangeAccount, on_delete=models.CASCADE, related_name="books", verbose_name=_("account")
+    )
     since = models.DateTimeField(_("kept since"))
     fills_read_until = models.DateTimeField(_("fills read until"))
     bills_read_until = models.DateTimeField(_("bills read until"), null=True, blank=True)
@@ -48,7 +51,10 @@ class UnattributedPosition(TenantModel):
     customer_path = "account__customer_id"
 
     account = models.ForeignKey(
-        ExchangeAccount, on_delete=models.CASCADE, related_name="unattributed_positions"
+        ExchangeAccount,
+        on_delete=models.CASCADE,
+        related_name="unattributed_positions",
+        verbose_name=_("account"),
     )
     symbol = models.CharField(_("symbol"), max_length=48)
     position_side = models.CharField(_("position side"), max_length=8, default="net")
@@ -120,7 +126,7 @@ class Finding(TenantModel):
     """
 
     class State(models.TextChoices):
-        OPEN = "open", _("open")
+        OPEN = "open", pgettext_lazy("finding", "open")
         RESOLVED = "resolved", _("resolved")
 
     class Outcome(models.TextChoices):
@@ -131,9 +137,19 @@ class Finding(TenantModel):
 
     customer_path = "account__customer_id"
 
-    account = models.ForeignKey(ExchangeAccount, on_delete=models.CASCADE, related_name="findings")
+    account = models.ForeignKey(
+        ExchangeAccount,
+        on_delete=models.CASCADE,
+        related_name="findings",
+        verbose_name=_("account"),
+    )
     subscription = models.ForeignKey(
-        Subscription, on_delete=models.CASCADE, null=True, blank=True, related_name="findings"
+        Subscription,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="findings",
+        verbose_name=_("copy"),
     )
     symbol = models.CharField(_("symbol"), max_length=48, blank=True)
     position_side = models.CharField(_("position side"), max_length=8, blank=True)

@@ -68,13 +68,19 @@ class StopOrder(TenantModel):
     customer_path = "account__customer_id"
 
     copied_position = models.ForeignKey(
-        CopiedPosition, on_delete=models.PROTECT, related_name="stop_orders"
+        CopiedPosition,
+        on_delete=models.PROTECT,
+        related_name="stop_orders",
+        verbose_name=_("copied position"),
     )
     subscription = models.ForeignKey(
-        Subscription, on_delete=models.PROTECT, related_name="stop_orders"
+        Subscription, on_delete=models.PROTECT, related_name="stop_orders", verbose_name=_("copy")
     )
     account = models.ForeignKey(
-        ExchangeAccount, on_delete=models.PROTECT, related_name="stop_orders"
+        ExchangeAccount,
+        on_delete=models.PROTECT,
+        related_name="stop_orders",
+        verbose_name=_("account"),
     )
     opened_at = models.DateTimeField(null=True, blank=True)
     """Of the position that it guards: when it is closed and opened again, that is another one."""

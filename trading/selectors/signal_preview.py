@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from customers.models import Customer
 from signals_app.models import Signal
 from strategies.models import Strategy, Subscription
 from strategies.selectors.settings import shared_settings
@@ -33,6 +32,7 @@ from trading.services.fanout.market_facts import with_market_facts
 from trading.services.fanout.risk_facts import asking_of, risk_facts_of
 from trading.services.fanout.shards import unplannable
 from trading.services.fanout.sides import opened_reversed
+from venues.domain.types import InstrumentKind
 
 MOST_FOLLOWERS = 200
 """Planned one by one for the page; of further ones only the number is shown."""
@@ -53,9 +53,11 @@ class PlannedLeg:
 class PlannedFollower:
     subscription_id: str
     customer: str
+    account: str
     strategy: str
     venue: str
-    unit: str
+    coin: str
+    """That the quantity is in; empty where it is in contracts."""
     leverage: Decimal | None
     legs: tuple[PlannedLeg, ...]
     symbol: str = ""
@@ -119,17 +121,18 @@ def _planned(
         last_subscription_id=ids[-1],
         settings=shared_settings(strategy),
     )
-    names = dict(
-        Customer.objects.for_tenant(signal.tenant_id)
-        .filter(subscriptions__pk__in=ids)
-        .values_list("pk", "name")
-    )
+    names = {
+        pk: (customer, account)
+        for pk, customer, account in Subscription.objects.for_tenant(signal.tenant_id)
+        .filter(pk__in=ids)
+        .values_list("pk", "customer__name", "account__label")
+    }
     context = shard_context(shard, "")
     found: dict[str, list[PlannedFollower]] = {}
     for route in routes(context, follower_rows(shard), stores=False):
         for row, plan, leverage, market in _plans(route, now):
-            name = names.get(row.customer_id, "")
-            follower = _follower(route, row, name, plan, leverage, market)
+            whose = names.get(row.id, ("", ""))
+            follower = _follower(route, row, whose, plan, leverage, market)
             found.setdefault(row.id, []).append(follower)
     return [follower for pk in ids for follower in found.get(pk, ())]
 
@@ -177,13 +180,14 @@ def _plans(
 def _follower(
     route: Route,
     row: FollowerRow,
-    customer: str,
+    whose: tuple[str, str],
     plan: Plan,
     leverage: Decimal | None,
     market: Market,
 ) -> PlannedFollower:
     instrument = market.instrument
-    unit = "" if instrument is None else instrument.base if instrument.kind == "spot" else ""
+    in_coins = instrument is not None and instrument.kind is InstrumentKind.SPOT
+    customer, account = whose
     legs = tuple(
         PlannedLeg(
             side={1: "buy", -1: "sell"}.get(leg.direction, ""),
@@ -198,9 +202,10 @@ def _follower(
     return PlannedFollower(
         subscription_id=row.id,
         customer=customer,
+        account=account,
         strategy=route.shared.strategy.name,
         venue=row.venue,
-        unit=unit,
+        coin=instrument.base if instrument is not None and in_coins else "",
         leverage=leverage if enters else None,
         legs=legs,
         symbol=route.symbol if route.symbol != route.shared.signal.symbol else "",
