@@ -116,7 +116,8 @@ _TEXTS: dict[str, str] = {
         "the position at once."
     ),
     "too_many_problems": gettext_noop(
-        "Paused by the system: %(problems)s unusable messages within %(minutes)s minutes."
+        "Paused by the system: %(problems)s unusable messages within %(minutes)s minutes. "
+        "Exits are still followed."
     ),
     "tenant_suspended": gettext_noop("The operator of this source is suspended."),
     "unknown_symbol": gettext_noop("%(venue)s lists no symbol “%(text)s”."),

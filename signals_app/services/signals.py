@@ -32,6 +32,7 @@ from venues.markets import known_symbols
 
 MAX_EXTERNAL_ID_LENGTH = 128
 RATE_LIMITED = "rate_limited"
+SOURCE_PAUSED = "source_paused"
 
 
 class SignalRefusedError(Exception):
@@ -95,7 +96,7 @@ def signal_accept(
         signal.status, signal.done_at = Signal.Status.DONE, received_at
     with tenant_scope(source.tenant_id):
         try:
-            _check_source(source)
+            _check_source(source, canonical)
             if canonical.symbol:
                 signal_check_symbol(source, canonical.symbol)
             # What rests must not be left behind, and one copy's start is no entry of all.
@@ -106,9 +107,12 @@ def signal_accept(
             stored = _stored(signal)
             if stored is not None and stored.body_hash == signal.body_hash:
                 return stored, False
-            if refused.code != RATE_LIMITED or canonical.action is not Action.FLIP:
+            keeps_exits = refused.code == RATE_LIMITED or (
+                refused.code == SOURCE_PAUSED and _was_paused_by_the_system(source)
+            )
+            if not keeps_exits or canonical.action is not Action.FLIP:
                 raise
-            # The limit is for entries: what the flip closes is closed.
+            # These are for entries: what the flip closes is closed.
             return signal_accept(
                 source=source,
                 canonical=exit_of_flip(canonical),
@@ -120,16 +124,22 @@ def signal_accept(
         return retry_on_deadlock(lambda: _store_once(signal))
 
 
-def _check_source(source: SignalSource) -> None:
+def _was_paused_by_the_system(source: SignalSource) -> bool:
+    return source.status == SignalSource.Status.PAUSED and bool(source.paused_code)
+
+
+def _check_source(source: SignalSource, canonical: CanonicalSignal) -> None:
     if source.tenant.status != Tenant.Status.ACTIVE:
         raise SignalRefusedError(
             "tenant_suspended", "The operator of this source is suspended.", status=403
         )
+    if canonical.action in EXIT_ACTIONS and _was_paused_by_the_system(source):
+        return  # for what it could not understand; what closes a position is still followed
     if source.status != SignalSource.Status.ACTIVE:
         text = source.paused_reason or problem_text(source.paused_code, source.paused_params)
         reason = f": {text}" if text else "."
         raise SignalRefusedError(
-            "source_paused",
+            SOURCE_PAUSED,
             f"This source is paused{reason}",
             status=403,
             params={"reason": text},

@@ -230,6 +230,27 @@ def test_a_source_that_sends_rubbish_is_paused_and_told_of() -> None:
     assert source.status == "active"
 
 
+def test_exits_of_a_source_that_the_system_paused_are_followed_and_staff_can_stop_them(
+    deliver: Any, source: SignalSource
+) -> None:
+    change(source, problems_to_pause=1)
+    deliver(signal_json(size="-1"), delivery_id="rubbish")
+    change(source)
+    assert source.paused_code == "too_many_problems"
+    now = timezone.now().isoformat()
+    close = {"action": "close", "symbol": "BTC/USDT:USDT", "emitted_at": now}
+    half = {**close, "action": "reduce", "size": "0.5", "size_basis": "position_fraction"}
+    flip = signal_json(action="flip", side="short")
+    for number, signal in enumerate((close, half, flip)):
+        assert deliver(signal, delivery_id=f"m{number}").status_code == 202
+    assert deliver(signal_json(), delivery_id="entry").status_code == 403
+    assert [signal.action for signal in signals_of(source)] == ["close", "reduce", "close"]
+    with tenant_scope(source.tenant_id):
+        source_resume(source=source, actor=None)
+        source_pause(source=source, reason="stop it all", actor=None)
+    assert deliver(close, delivery_id="exit").status_code == 403
+
+
 def test_signed_rubbish_counts_and_a_strangers_does_not(deliver: Any, source: SignalSource) -> None:
     change(source, problems_to_pause=3)
     for number in range(5):
