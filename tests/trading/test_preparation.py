@@ -111,6 +111,20 @@ def test_a_leverage_that_was_refused_is_not_asked_for_again(world: World, code: 
     assert enters(world, follower) == ("filled", "")
 
 
+def test_what_is_held_keeps_its_leverage_when_another_one_is_refused(world: World) -> None:
+    """Caps count the margin of what is held by it."""
+    follower = world.follower()
+    world.run(world.entry())
+    assert world.held(follower).leverage == 5
+    world.paper.control.add_fault("error_code", count=1, code="59108", msg="No", **LEVERAGE)
+    for _ in range(2):  # refused, and refused as before
+        world.run(world.entry("increase", size="0.01", leverage=Decimal(9)))
+        assert world.held(follower).leverage == 5
+    tasks.account_check(account_id=follower.account_id, tenant_id=world.tenant.pk)
+    world.run(world.entry("increase", size="0.01", leverage=Decimal(9)))
+    assert world.held(follower).leverage == 9
+
+
 def test_in_the_other_position_mode_it_is_asked_for_again(world: World) -> None:
     follower = world.follower()
     assert refused(world, follower, "59109") == ("rejected", "59109")

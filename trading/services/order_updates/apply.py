@@ -12,6 +12,7 @@ from customers.deadlocks import retry_on_deadlock
 from customers.failpoints import failpoint
 from trading.domain.order_states import InvalidTransitionError
 from trading.models import CopiedPosition, Fill, Order
+from trading.services.order_updates.leverages import leverages_settle
 from trading.services.order_updates.one_order import apply_update
 from trading.services.order_updates.work import (
     HoldingKey,
@@ -87,6 +88,7 @@ def _apply_once(
             apply_update(work, order, update)
         except InvalidTransitionError as error:
             logger.error("order %s: %s", order.pk, error)
+    leverages_settle(tenant_id, work)
     store(tenant_id, work)
     failpoint("updates.before_commit")
 

@@ -42,6 +42,7 @@ COPIED_FIELDS = (
     "target",
     "filled",
     "average_entry_price",
+    "leverage",
     "realised_pnl",
     "fees",
     "opened_at",
