@@ -32,7 +32,6 @@ from venues.markets import known_symbols
 
 MAX_EXTERNAL_ID_LENGTH = 128
 RATE_LIMITED = "rate_limited"
-SOURCE_PAUSED = "source_paused"
 
 
 class SignalRefusedError(Exception):
@@ -108,7 +107,7 @@ def signal_accept(
             if stored is not None and stored.body_hash == signal.body_hash:
                 return stored, False
             keeps_exits = refused.code == RATE_LIMITED or (
-                refused.code == SOURCE_PAUSED and _was_paused_by_the_system(source)
+                refused.code == "source_paused" and _was_paused_by_the_system(source)
             )
             if not keeps_exits or canonical.action is not Action.FLIP:
                 raise
@@ -139,7 +138,7 @@ def _check_source(source: SignalSource, canonical: CanonicalSignal) -> None:
         text = source.paused_reason or problem_text(source.paused_code, source.paused_params)
         reason = f": {text}" if text else "."
         raise SignalRefusedError(
-            SOURCE_PAUSED,
+            "source_paused",
             f"This source is paused{reason}",
             status=403,
             params={"reason": text},

@@ -94,6 +94,12 @@ PRICED = re.compile(
     r"|入场|进场|止损|止盈|目标)\D{0,20}\d"
 )
 """Somebody names prices to trade at, whether or not he says in which direction."""
+STOPPED_AT = re.compile(r"(?:(?<![A-Z])(?:SL|S/L|STOP[ -]?LOSS)(?![A-Z])|止损)\D{0,12}\d")
+AIMS_AT = re.compile(
+    r"(?:(?<![A-Z])(?:ENTRY|ENTRIES|TPS?|TAKE[ -]?PROFITS?|TARGETS?)(?![A-Z])|入场|进场|止盈|目标)"
+    r"\D{0,12}\d"
+)
+"""With a stop beside it, a whole plan: what it says of closing is for later."""
 INDEX = re.compile(r" ?[#(]?[1-9](?![\d.,KM万W千%])\)?(?=[\s):.=-]+\$?\.?\d|[:)=])")
 """Which target it is, after its label: the 1 of `TP1 66000` and of `Target 1: 66000`."""
 ENUMERATOR = re.compile(r"(?<![\d.,$])[1-9](?:[):]|\.(?= ))(?= *\$?\d)")

@@ -134,6 +134,13 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "action": "reduce", "symbol": BTC, "side": "long", "size": "0.5",
         "size_basis": "position_fraction",
     },
+    "BTC long: TP1 66000 hit, close half, SL 64000": {
+        "action": "reduce", "symbol": BTC, "side": "long", "size": "0.5",
+        "size_basis": "position_fraction",
+    },
+    "Closed BTC long at 66000, entry was 64000": {
+        "action": "close", "symbol": BTC, "side": "long",
+    },
     '{"text": "LONG BTC 64000"}': {**LONG, "order_type": "limit", "price": "64000"},
 }  # fmt: skip
 
@@ -166,6 +173,8 @@ PROBLEMS = {
     "if BTC breaks 65000 go long": "not_now",
     "wait for BTC 60000 to long": "not_now",
     "BUY BTCUSDT @ 64000, exit if 4H closes below 62000": "not_now",
+    "LONG BTC 64000-64500 SL 62000 TP1 66000 TP2 68000, close 50% at TP1": "not_now",
+    "做多 BTC 入场 64000 止损 62000 止盈 66000，到 66000 减仓一半": "not_now",
     "不要做多 BTC 64000": "not_now",
     "暂不平仓 BTC": "not_now",
     "如果突破 65000 再做多 BTC": "not_now",

@@ -237,6 +237,9 @@ def _stance(text: str, symbol: str | None) -> _Stance:
         raise ParseProblem(ProblemCode.ACTION_UNKNOWN, value=amendment[0].strip())
     if not (exits or reduces) and words.REPORT.search(plain):
         raise Ignored(ProblemCode.CHAT)
+    closing = exits or reduces
+    if closing and (is_long or is_short) and _is_a_plan(text):
+        raise ParseProblem(ProblemCode.NOT_NOW, value=closing[0])
     if not_now:
         raise ParseProblem(ProblemCode.NOT_NOW, value=_readable(not_now[0]))
     if exits or reduces:
@@ -255,6 +258,14 @@ def _stance(text: str, symbol: str | None) -> _Stance:
     if words.INCREASE.search(plain):
         return _Stance(Action.INCREASE, side)
     return _Stance(Action.OPEN, side)
+
+
+def _is_a_plan(text: str) -> bool:
+    return bool(
+        words.STOPPED_AT.search(text)
+        and words.AIMS_AT.search(text)
+        and not words.REPORT.search(text)
+    )
 
 
 def _readable(part: str) -> str:
