@@ -8,7 +8,7 @@ import pytest
 
 from signals_app.models import Signal
 from trading.services.fanout.context import Market, SettingsInForce, ShardContext
-from trading.services.fanout.loading import instruction_for
+from trading.services.fanout.instructions import instruction_for
 from venues.domain.types import Instrument, InstrumentKind
 
 BTC = Instrument(

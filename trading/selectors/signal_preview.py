@@ -17,16 +17,10 @@ from strategies.selectors.settings import shared_settings
 from trading.domain.planning import Plan, plan_follower
 from trading.models import CopiedPosition, SignalShard
 from trading.services.fanout.context import Market, shard_context
+from trading.services.fanout.follower_facts import follower_facts
 from trading.services.fanout.free_balances import free_balances_of
-from trading.services.fanout.loading import (
-    FollowerRow,
-    PositionRow,
-    books_of,
-    follower_facts,
-    follower_rows,
-    instruction_at,
-    instruction_for,
-)
+from trading.services.fanout.instructions import instruction_at, instruction_for
+from trading.services.fanout.loading import FollowerRow, PositionRow, books_of, follower_rows
 from trading.services.fanout.mapping import Route, market_for, routes, settled, taken
 from trading.services.fanout.market_facts import with_market_facts
 from trading.services.fanout.risk_facts import asking_of, risk_facts_of

@@ -19,13 +19,9 @@ from trading.domain.reasons import Reason
 from trading.domain.risk import judge_more
 from trading.models import Order, SignalShard
 from trading.services.fanout.context import ShardContext, shard_context
+from trading.services.fanout.follower_facts import follower_facts
 from trading.services.fanout.free_balances import free_balances_of
-from trading.services.fanout.loading import (
-    books_of,
-    follower_facts,
-    follower_rows,
-    locked_positions,
-)
+from trading.services.fanout.loading import books_of, follower_rows, locked_positions
 from trading.services.fanout.mapping import in_symbol
 from trading.services.fanout.risk_facts import accounts_lock, asking_of, risk_facts_of
 from venues.domain.types import Instrument

@@ -23,13 +23,8 @@ from trading.domain.planning import Book, Leg, Plan
 from trading.domain.reasons import Reason, ReasonCode
 from trading.models import CopiedPosition, Intent, Order
 from trading.services.fanout.context import Market, ShardContext, market_of
-from trading.services.fanout.loading import (
-    FollowerRow,
-    PositionRow,
-    may_map,
-    symbol_map_of,
-    symbol_of,
-)
+from trading.services.fanout.follower_settings import may_map, symbol_map_of, symbol_of
+from trading.services.fanout.loading import FollowerRow, PositionRow
 from trading.services.fanout.writing import ASIDE
 
 ZERO = Decimal(0)

@@ -20,16 +20,10 @@ from trading.domain.planning.sized import entry_size
 from trading.domain.risk import Fact, MarketFacts, order_book
 from trading.models import CopiedPosition, SignalMarket, SignalShard
 from trading.services.fanout.context import Market, SettingsInForce, ShardContext
-from trading.services.fanout.loading import (
-    FollowerRow,
-    PositionRow,
-    balances_of,
-    follower_facts,
-    follower_rows,
-    instruction_at,
-    instruction_for,
-    symbol_of,
-)
+from trading.services.fanout.follower_facts import follower_facts
+from trading.services.fanout.follower_settings import symbol_of
+from trading.services.fanout.instructions import instruction_at, instruction_for
+from trading.services.fanout.loading import FollowerRow, PositionRow, balances_of, follower_rows
 from trading.services.fanout.risk_facts import asking_of
 from venues import markets
 from venues.domain.types import BookSnapshot, InstrumentKind

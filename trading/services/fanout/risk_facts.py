@@ -15,17 +15,12 @@ from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from customers.models import ExchangeAccount
 from trading.domain.equity import on_day
 from trading.domain.order_states import LIVE_STATES, OrderState
-from trading.domain.risk import (
-    NO_COPY_FACTS,
-    NO_EQUITY_FACTS,
-    CopyFacts,
-    EquityFacts,
-    Fact,
-)
+from trading.domain.risk import NO_COPY_FACTS, NO_EQUITY_FACTS, CopyFacts, EquityFacts, Fact
 from trading.models import Balance, CopiedPosition, Intent, Order, Position, StopOrder
 from trading.services.equity import equities_stored, total_value
 from trading.services.fanout.context import ShardContext
-from trading.services.fanout.loading import FollowerRow, settings_of
+from trading.services.fanout.follower_settings import settings_of
+from trading.services.fanout.loading import FollowerRow
 from trading.services.instruments import instrument_in_memory
 from trading.services.stops.exits import WATCHED_PROFIT
 from venues.domain.types import Instrument, InstrumentKind

@@ -23,16 +23,15 @@ from trading.domain.reasons import Reason, ReasonCode
 from trading.models import SignalShard
 from trading.services.amending import chased_by, entered_by
 from trading.services.fanout.context import Market, ShardContext
+from trading.services.fanout.follower_facts import follower_facts
 from trading.services.fanout.free_balances import free_balances_of
+from trading.services.fanout.instructions import instruction_at, instruction_for
 from trading.services.fanout.later_signals import exited_later
 from trading.services.fanout.loading import (
     FollowerRow,
     PositionRow,
     books_of,
-    follower_facts,
     follower_rows,
-    instruction_at,
-    instruction_for,
     locked_positions,
 )
 from trading.services.fanout.mapping import market_for, routes, settled, taken

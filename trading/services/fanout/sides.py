@@ -10,7 +10,8 @@ from signals_app.models import Signal
 from strategies.domain.settings import TradeDirection
 from trading.models import Intent
 from trading.services.fanout.context import ShardContext
-from trading.services.fanout.loading import FollowerRow, PositionRow, settings_of
+from trading.services.fanout.follower_settings import settings_of
+from trading.services.fanout.loading import FollowerRow, PositionRow
 
 _SIDES = {"long": 1, "short": -1}
 _ORDER_SIDES = {"buy": 1, "sell": -1}

@@ -14,27 +14,18 @@ from customers.bulk_rows import rows_insert, rows_update
 from customers.domain.ids import new_id
 from customers.fields import rounded
 from customers.models import ExchangeAccount
-from customers.services.events import (
-    EventDraft,
-    customer_audience,
-    events_record,
-    staff_audience,
-)
+from customers.services.events import EventDraft, customer_audience, events_record, staff_audience
 from signals_app.models import Signal, SignalSource
 from strategies.domain.settings import settings_to_json
 from trading.domain.going_on import SENT_WITHIN
 from trading.domain.order_states import OrderState
 from trading.domain.planning import AT_MARKET, Follower, Leg, Plan, Style
-from trading.domain.stops.terms import (
-    asks_for_stops,
-    leader_stops,
-    may_be_given_stops,
-    terms_of,
-)
+from trading.domain.stops.terms import asks_for_stops, leader_stops, may_be_given_stops, terms_of
 from trading.models import CopiedPosition, EffectiveSettings, Intent, Order
 from trading.services.cancelling import entries_cancel, lost_entries_give_up
 from trading.services.fanout.context import Market, ShardContext
-from trading.services.fanout.loading import FollowerRow, PositionRow, settings_of
+from trading.services.fanout.follower_settings import settings_of
+from trading.services.fanout.loading import FollowerRow, PositionRow
 from trading.services.outgoing import CLAIM_LIFETIME, OutgoingOrder
 from venues.domain.types import InstrumentKind
 

@@ -19,7 +19,8 @@ from strategies.models import Strategy, Subscription
 from strategies.selectors.settings import shared_settings
 from trading.models import CopiedPosition, FollowedChange, SignalShard
 from trading.services.fanout.context import SettingsInForce
-from trading.services.fanout.loading import FollowerRow, follower_rows, settings_by
+from trading.services.fanout.follower_settings import settings_by
+from trading.services.fanout.loading import FollowerRow, follower_rows
 from trading.services.leader_changes.telling import changes_tell
 
 Does, State = FollowedChange.Does, FollowedChange.State

@@ -11,14 +11,9 @@ from strategies.selectors.settings import shared_settings
 from trading.domain.planning import Follower
 from trading.models import FollowedChange, SignalShard
 from trading.services.fanout.context import ShardContext, shard_context
+from trading.services.fanout.follower_facts import follower_facts
 from trading.services.fanout.free_balances import free_balances_of
-from trading.services.fanout.loading import (
-    PositionRow,
-    books_of,
-    follower_facts,
-    follower_rows,
-    locked_positions,
-)
+from trading.services.fanout.loading import PositionRow, books_of, follower_rows, locked_positions
 from trading.services.fanout.mapping import in_symbol, settled
 from trading.services.fanout.risk_facts import asking_of, risk_facts_of
 
