@@ -35,6 +35,7 @@ from trading.order_texts import followed_text
 from trading.services.control_state import controls_for, forget_controls
 from trading.services.controls import control_set
 from trading.services.leader_changes import margins
+from venues.domain.types import VenueError, VenueErrorKind
 
 FOLLOWS = {"on_margin_topup": "follow", "margin_mode": "as_leader"}
 ADDING = "account/position/margin-balance"
@@ -265,6 +266,25 @@ def test_in_hedge_mode_the_side_that_is_held(world: World, leader: LeaderWorld) 
     assert round(margin(world, copy) - before) == 300
 
 
+def test_not_for_the_side_that_a_copy_does_not_hold(world: World, leader_of: LEADER_ADDS) -> None:
+    """The leader holds both, the copy what is left of them: a long of 5."""
+    leader = leader_of(position_mode="long_short_mode")
+    copy = following(world)
+    for side, buys, size in (("long", "buy", "10"), ("short", "sell", "5")):
+        terms = {"lever": "5", "mgnMode": "isolated", "instId": INST, "posSide": side}
+        assert leader.account.set_leverage(**terms)["code"] == "0"
+        leader.order(buys, size, tdMode="isolated", posSide=side)
+        follow(world, leader)
+    assert world.held(copy).filled == 5
+    signal = adds(leader, "300", side="short")
+    do(world, decide(world, signal))
+    assert done(world, signal, copy).reason_code == "margin_of_other_side"
+    assert additions(world, copy) == []
+    before = margin(world, copy)
+    do(world, decide(world, adds(leader, "300", side="long")))
+    assert round(margin(world, copy) / before, 2) == D("1.25")
+
+
 @pytest.mark.parametrize("booked", [True, False])
 def test_an_answer_that_does_not_come_is_looked_up_and_never_asked_for_again(
     world: World, leader: LeaderWorld, booked: bool
@@ -384,6 +404,69 @@ def test_a_crash_and_two_workers_add_it_once(
     row = done(world, signal, copy)
     assert (row.state, row.tries) == ("done" if was_sent else "refused", 1)
     assert len(additions(world, copy)) == int(was_sent)
+    assert len(told(world, copy)) == 1
+
+
+def test_a_worker_that_was_away_does_not_send_it_again(
+    world: World, leader: LeaderWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It saw that it was to be done; when it goes on, another one has sent it without an answer."""
+    copy = following(world)
+    opened(world, leader, mode="isolated")
+    signal = adds(leader, "300")
+    ids = decide(world, signal)
+    real = margins._looks
+    answers(world, copy, "drop", booked=True)
+
+    def slowly(*args: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(margins, "_looks", real)
+            do(world, ids)
+        world.paper.control.clear_faults()
+        later(world, 5)
+        return real(*args)
+
+    monkeypatch.setattr(margins, "_looks", slowly)
+    do(world, ids)
+    assert len(additions(world, copy)) == 1
+    assert done(world, signal, copy).tries == 1
+
+
+def test_what_was_shown_before_it_was_sent_says_nothing_of_it(
+    world: World, leader: LeaderWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = following(world)
+    opened(world, leader, mode="isolated")
+    signal = adds(leader, "300")
+    ids = decide(world, signal)
+    answers(world, copy, "drop")
+    do(world, ids)
+    later(world, 5)
+    traded = margins.Look(ids[0], signal.received_at - timedelta(hours=1), ())
+    monkeypatch.setattr(margins, "_looks", lambda changes, keys: {ids[0]: traded})
+    do(world, ids)
+    assert done(world, signal, copy).state == "sending"
+
+
+def test_an_answer_that_comes_after_the_end_changes_nothing(
+    world: World, leader: LeaderWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = following(world)
+    opened(world, leader, mode="isolated")
+    signal = adds(leader, "300")
+    ids = decide(world, signal)
+    late: list[margins.Answer] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(margins, "learn", lambda tenant_id, answer: late.append(answer))
+        do(world, ids)
+    later(world, 40)
+    do(world, ids)
+    assert done(world, signal, copy).state == "done"
+    for kind in (VenueErrorKind.REFUSED, VenueErrorKind.RATE_LIMIT, VenueErrorKind.UNAVAILABLE):
+        with tenant_scope(world.tenant.pk):
+            margins.learn(world.tenant.pk, margins.Answer(late[0].job, VenueError(kind, "59301")))
+    row = done(world, signal, copy)
+    assert (row.state, row.check_at, row.reason_code) == ("done", None, "margin_added")
     assert len(told(world, copy)) == 1
 
 
