@@ -134,9 +134,13 @@ class Figures:
     """Each price and balance that it takes was known."""
 
     def as_earned(self) -> Figures:
+        if self.equity == self.earned_equity:
+            return self
         return replace(self, equity=self.earned_equity)
 
     def as_kept(self) -> Figures:
+        if self.equity == self.kept_equity:
+            return self
         return replace(self, equity=self.kept_equity)
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.utils import timezone
@@ -23,7 +24,7 @@ from trading.domain.portfolio.thresholds import (
     is_undecided,
     thresholds_compared,
 )
-from trading.domain.portfolio.totals import Part, Total
+from trading.domain.portfolio.totals import Part, Total, total_of
 from trading.models import PlatformAction, PlatformThreshold, RiskAction, RiskThreshold
 from trading.services.portfolio.acting import (
     LASTING_COLUMNS,
@@ -39,22 +40,37 @@ Subject = tuple[RiskLevel, str]
 PLATFORM: Subject = (RiskLevel.PLATFORM, "")
 
 
-@dataclass(slots=True)
+@dataclass
 class LevelSum:
-    """`earned` has no withdrawals that are not counted yet, `kept` no deposits."""
+    """Added up when somebody asks: of most nobody does. `earned` has no withdrawals that are not
+    counted yet, `kept` no deposits."""
 
     tenant_id: str
-    kept: Total = field(default_factory=Total)
-    earned: Total = field(default_factory=Total)
-    doubtful: list[tuple[str, str]] = field(default_factory=list)
-    """(tenant, account) of those where the two differ."""
+    members: list[tuple[ValuedAccount, Share | None]] = field(default_factory=list)
+    """The share is a strategy's of the account."""
 
-    def add(self, account: ValuedAccount, share: Share | None) -> None:
-        figures = account.figures
-        self.kept.add(_part(account, figures.as_kept(), share))
-        self.earned.add(_part(account, figures.as_earned(), share))
-        if figures.is_doubtful:
-            self.doubtful.append((account.tenant_id, account.id))
+    @cached_property
+    def kept(self) -> Total:
+        return total_of(
+            _part(account, account.figures.as_kept(), share) for account, share in self.members
+        )
+
+    @cached_property
+    def earned(self) -> Total:
+        if not self.doubtful:
+            return self.kept
+        return total_of(
+            _part(account, account.figures.as_earned(), share) for account, share in self.members
+        )
+
+    @cached_property
+    def doubtful(self) -> list[tuple[str, str]]:
+        """(tenant, account) of those where the two differ."""
+        return [
+            (account.tenant_id, account.id)
+            for account, _ in self.members
+            if account.figures.is_doubtful
+        ]
 
 
 def level_sums(valued: Iterable[ValuedAccount]) -> dict[Subject, LevelSum]:
@@ -65,9 +81,11 @@ def level_sums(valued: Iterable[ValuedAccount]) -> dict[Subject, LevelSum]:
             ((RiskLevel.TENANT, account.tenant_id), None),
             *(((RiskLevel.STRATEGY, pk), share) for pk, share in account.shares.items()),
         ]
-        sums[PLATFORM].add(account, None)
+        sums[PLATFORM].members.append((account, None))
         for subject, share in owners:
-            sums.setdefault(subject, LevelSum(account.tenant_id)).add(account, share)
+            if subject not in sums:
+                sums[subject] = LevelSum(account.tenant_id)
+            sums[subject].members.append((account, share))
     return sums
 
 
