@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from customers.deadlocks import retry_on_deadlock
 from customers.models import Lease, StreamState
-from customers.services.streaming.shards import ShardLeases
+from customers.services.leases import leases_acquire
+from customers.services.streaming.shards import LEASE_LIFETIME, ShardLeases, shard_lease
 from customers.services.streaming.streamer import Streamer
 from customers.services.streaming.watched import Watched
 from customers.tenancy import system_scope
@@ -68,8 +69,19 @@ def test_of_streamers_that_start_or_take_over_at_once_each_shard_has_one() -> No
             thread.join()
         assert len(held) == 4
         assert sum(len(shards) for shards in held) == len(frozenset().union(*held))
-        holders = Lease.objects.filter(name__startswith="stream-shard:").exclude(holder="")
-        assert holders.count() == sum(len(shards) for shards in held)
+        live = Lease.objects.filter(
+            name__startswith="stream-shard:", expires_at__gt=timezone.now()
+        ).exclude(holder="")
+        assert live.count() == sum(len(shards) for shards in held)
+
+
+@pytest.mark.django_db
+def test_what_a_turn_took_before_the_database_failed_is_not_left_dark() -> None:
+    leases = ShardLeases("host:1:a")
+    leases_acquire(
+        names={shard_lease(3), shard_lease(4)}, holder=leases.holder, lifetime=LEASE_LIFETIME
+    )
+    assert len(leases.turn().shards) == settings.STREAM_SHARDS
 
 
 @pytest.mark.django_db
