@@ -18,14 +18,15 @@ from tests.bench.population import SYMBOL, populate
 from tests.factories import EquityDayFactory, SignalFactory, TenantSettingsFactory
 from trading import tasks
 from trading.models import Balance, Order, SignalShard
-from trading.services.fanout import signals
-from trading.services.fanout.shards import CHUNKS, FIRST_CHUNK
+from trading.services.fanout import shards, signals
 from trading.services.submission.stragglers import stragglers
 from venues import runtime
 
 # A chunk: locks, five reads, six writes, its last checks, marks and answers, in transactions;
 # answers may come in several lots.
 QUERIES_A_CHUNK = 60
+CHUNK = 50
+"""Followers; fewer than in real, for the tests' time."""
 
 # Accounts' locks, what they hold, copy and work, their orders and stops, days and values; and for
 # the shard the market, with whoever wants to enter it.
@@ -53,6 +54,12 @@ EVERY_RULE = {
 }
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "FIRST_CHUNK", dict.fromkeys(shards.CHUNKS, CHUNK))
+    monkeypatch.setattr(shards, "CHUNKS", dict.fromkeys(shards.CHUNKS, 5 * CHUNK))
 
 
 @pytest.fixture(autouse=True)
@@ -98,14 +105,14 @@ def queries_of_a_fan_out(paper: Any, followers: int, **rules: Any) -> int:
 def test_six_times_the_followers_ask_one_chunk_more(paper_exchange: Any, settings: Any) -> None:
     settings.FANOUT_WORKERS = 1
     queries_of_a_fan_out(paper_exchange, 1)  # loads markets and settings
-    one_chunk = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK)
-    two_chunks = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK + CHUNKS[connection.vendor])
+    one_chunk = queries_of_a_fan_out(paper_exchange, CHUNK)
+    two_chunks = queries_of_a_fan_out(paper_exchange, 6 * CHUNK)
     assert one_chunk < 20 + QUERIES_A_CHUNK
     assert two_chunks - one_chunk < QUERIES_A_CHUNK
 
 
 def test_the_same_followers_in_more_shards_ask_more(paper_exchange: Any, settings: Any) -> None:
-    followers = 4 * FIRST_CHUNK
+    followers = 4 * CHUNK
     settings.FANOUT_WORKERS = 1
     queries_of_a_fan_out(paper_exchange, 1)
     in_one = queries_of_a_fan_out(paper_exchange, followers)
@@ -119,9 +126,9 @@ def test_the_facts_of_all_rules_cost_a_chunk_a_fixed_number_of_questions(
 ) -> None:
     settings.FANOUT_WORKERS = 1
     queries_of_a_fan_out(paper_exchange, 1)
-    without = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK)
+    without = queries_of_a_fan_out(paper_exchange, CHUNK)
     few = queries_of_a_fan_out(paper_exchange, 5, **EVERY_RULE)
-    many = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK, **EVERY_RULE)
+    many = queries_of_a_fan_out(paper_exchange, CHUNK, **EVERY_RULE)
     assert few - ANSWERS_IN_LOTS <= many <= few + ANSWERS_IN_LOTS
     assert many - without <= QUERIES_OF_THE_RULES + ANSWERS_IN_LOTS
 
@@ -132,11 +139,11 @@ def test_another_symbol_costs_a_chunk_a_fixed_number_of_questions(
     settings.FANOUT_WORKERS = 1
     there = {"symbol_map": {SYMBOL: "ETH/USDT:USDT"}}
     queries_of_a_fan_out(paper_exchange, 1, **there)  # loads markets and settings
-    without = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK)
+    without = queries_of_a_fan_out(paper_exchange, CHUNK)
     elsewhere = {"symbol_map": {"SOL/USDT:USDT": "ETH/USDT:USDT"}}
-    others = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK, **elsewhere)
+    others = queries_of_a_fan_out(paper_exchange, CHUNK, **elsewhere)
     few = queries_of_a_fan_out(paper_exchange, 5, **there)
-    many = queries_of_a_fan_out(paper_exchange, FIRST_CHUNK, **there)
+    many = queries_of_a_fan_out(paper_exchange, CHUNK, **there)
     assert few - ANSWERS_IN_LOTS <= many <= few + ANSWERS_IN_LOTS
     # Who is mapped is noted, and in the positions.
     assert many - without <= 10 + 4 + ANSWERS_IN_LOTS

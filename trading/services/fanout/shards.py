@@ -43,11 +43,11 @@ from trading.services.fanout.signals import SHARD_LEASE
 from trading.services.fanout.writing import ChunkWriter, planned_already
 from trading.services.outgoing import OutgoingOrder
 
-FIRST_CHUNK = 50
-"""The first orders leave while the next are being planned."""
-CHUNKS = {"sqlite": 450, "mysql": 150}
-"""By database: SQLite lets one plan at a time, so it is asked seldom; a server works on one chunk
-while another is being sent."""
+FIRST_CHUNK = {"sqlite": 500, "mysql": 50}
+"""By database. A server plans the next ones while the first orders leave; on SQLite one plans at a
+time, and a transaction more is only work."""
+CHUNKS = {"sqlite": 500, "mysql": 150}
+"""A server works on one chunk while another is being sent."""
 
 
 def shard_claim(*, shard_id: str, tenant_id: str, claimed_by: str) -> SignalShard | None:
@@ -79,7 +79,7 @@ def shard_plan(context: ShardContext) -> Iterator[list[OutgoingOrder]]:
     rows = follower_rows(shard)
     rows = _rotated(rows, shard.signal_id)
     found = routes(context, rows)
-    at_once = len(found) == 1 and len(rows) <= FIRST_CHUNK
+    at_once = len(found) == 1 and len(rows) <= FIRST_CHUNK[connection.vendor]
     for route in found:
         context = with_market_facts(route.context(), route.rows)
         for start, end in _chunks(len(route.rows)):
@@ -128,7 +128,7 @@ def _rotated(rows: list[FollowerRow], signal_id: str) -> list[FollowerRow]:
 
 
 def _chunks(count: int) -> Iterator[tuple[int, int]]:
-    start, size = 0, FIRST_CHUNK
+    start, size = 0, FIRST_CHUNK[connection.vendor]
     while start < count:
         yield start, min(start + size, count)
         start, size = start + size, CHUNKS[connection.vendor]
