@@ -26,6 +26,7 @@ from signals_app.admin.formats import SourceForm, format_panel, try_page
 from signals_app.domain.parsers.registry import TANDEM
 from signals_app.models import IntakeState, SignalSource, WebhookRejection
 from signals_app.problem_texts import problem_text
+from signals_app.services.source_holdings import LEADER_KINDS
 from signals_app.services.sources import (
     source_drop_previous_secret,
     source_pause,
@@ -247,7 +248,14 @@ class SignalSourceAdmin(ConsoleModelAdmin[SignalSource]):
             request,
             source,
             title=_("Resume %(source)s") % {"source": source},
-            question=_("Its signals are taken again."),
+            question=(
+                _(
+                    "Its signals are taken again. What the leader gave up meanwhile, copies give up"
+                    " now; what it entered is not followed."
+                )
+                if source.kind in LEADER_KINDS
+                else _("Its signals are taken again.")
+            ),
             act=lambda reason: self._call(request, source_resume, source=source, reason=reason),
             done=_("The source is active."),
             button=_("Resume"),

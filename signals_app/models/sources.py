@@ -94,6 +94,7 @@ class SignalSource(SecretsMixin, TenantModel):
     problem_minutes = models.PositiveIntegerField(_("counted over (min)"), default=10)
     paused_code = models.CharField(max_length=32, blank=True, editable=False)
     paused_params = models.JSONField(default=dict, blank=True, editable=False)
+    paused_at = models.DateTimeField(_("paused at"), null=True, blank=True, editable=False)
     resumed_at = models.DateTimeField(_("resumed at"), null=True, blank=True, editable=False)
     secret = SecretField(_("secret"), blank=True)
     previous_secret = SecretField(_("previous secret"), blank=True)

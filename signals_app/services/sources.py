@@ -15,6 +15,7 @@ from customers.services.events import EventDraft, events_record, staff_audience
 from customers.tenancy import system_scope
 from signals_app.domain.intake_tokens import token_hash, token_new
 from signals_app.models import SignalSource
+from signals_app.services.leaders.resuming import pause_make_good
 from signals_app.signals import source_status_changed
 from venues.markets import known_symbols
 
@@ -127,7 +128,16 @@ def source_pause(
 def source_resume(
     *, source: SignalSource, reason: str = "", actor: User | None, ip_address: str | None = None
 ) -> bool:
-    return _set_status(source, SignalSource.Status.ACTIVE, reason, actor, ip_address)
+    """Take its signals again. What a leader's account gave up while staff had paused it is given up
+    by its copies now. False when it was not paused."""
+    with transaction.atomic():
+        rows = SignalSource.objects.select_for_update().filter(pk=source.pk)
+        paused_at = rows.filter(paused_code="").values_list("paused_at", flat=True).first()
+        if not _set_status(source, SignalSource.Status.ACTIVE, reason, actor, ip_address):
+            return False
+        if paused_at is not None:  # exits go on while the system has paused it
+            pause_make_good(source, since=paused_at)
+    return True
 
 
 def _set_status(
@@ -149,7 +159,7 @@ def _set_status(
                 paused_reason=reason if paused else "",
                 paused_code=code,
                 paused_params=dict(params or {}),
-                **({} if paused else {"resumed_at": timezone.now()}),
+                **{"paused_at" if paused else "resumed_at": timezone.now()},
             )
         )
         if not changed:

@@ -19,6 +19,7 @@ from signals_app.services.leaders import reading
 from signals_app.services.leaders.reading import QUIET_MS, Reading
 from signals_app.services.leaders.reconciling import leader_reading_take
 from signals_app.services.leaders.taking import leader_facts
+from signals_app.services.sources import source_pause, source_resume
 from tests.signals_app.leaders.conftest import INST, LeaderWorld, MakeLeader
 from tests.signals_app.leaders.fills import fill
 from trading.alert_texts import alert_text
@@ -222,6 +223,66 @@ def test_while_the_source_is_paused_the_books_go_on(make_leader: MakeLeader) -> 
     world.order("sell", "2")
     world.reconcile()
     assert world.told() == [("reduce", "5 → 3", "")]
+
+
+def pause(world: LeaderWorld) -> None:
+    with tenant_scope(world.leader.tenant_id):
+        assert source_pause(source=world.reload().source, reason="holiday", actor=None)
+
+
+def resume(world: LeaderWorld) -> bool:
+    with tenant_scope(world.leader.tenant_id):
+        return source_resume(source=world.reload().source, actor=None)
+
+
+@pytest.mark.parametrize(
+    ("before", "trades", "told"),
+    [
+        ("6", [("sell", "6")], ("close", "6 → 0")),
+        ("6", [("sell", "1"), ("sell", "1")], ("reduce", "6 → 4")),
+        ("6", [("sell", "4"), ("buy", "1")], ("reduce", "6 → 3")),
+        ("6", [("sell", "9")], ("close", "6 → 0")),
+        ("6", [("buy", "2")], None),
+        ("6", [("sell", "6"), ("buy", "6")], None),
+    ],
+)
+def test_what_it_gave_up_while_staff_had_paused_it_is_given_up_when_they_resume_it(
+    make_leader: MakeLeader,
+    before: str,
+    trades: list[tuple[str, str]],
+    told: tuple[str, str] | None,
+) -> None:
+    world = make_leader()
+    world.order("buy", before)
+    world.reconcile()
+    pause(world)
+    for side, size in trades:
+        world.order(side, size)
+        settle()
+        world.reconcile()
+    heard = world.told()
+    assert len(heard) == 1, "nothing is taken while it is paused"
+    assert resume(world)
+    assert world.told()[1:] == ([(*told, "")] if told else [])
+    assert not resume(world)
+    assert len(world.told()) == (2 if told else 1)
+
+
+def test_what_the_system_paused_has_nothing_to_make_good(make_leader: MakeLeader) -> None:
+    """Its exits were followed meanwhile."""
+    world = make_leader()
+    world.order("buy", "6")
+    world.reconcile()
+    with tenant_scope(world.leader.tenant_id):
+        source_pause(source=world.reload().source, reason="", actor=None, code="too_many_problems")
+    world.order("sell", "2")
+    settle()
+    world.reconcile()
+    world.order("buy", "1")
+    settle()
+    world.reconcile()
+    assert resume(world)
+    assert [action for action, *_ in world.told()] == ["open", "reduce"]
 
 
 def test_a_leader_without_equity_says_so(make_leader: MakeLeader) -> None:
