@@ -33,7 +33,7 @@ HANDSHAKE_SECONDS = 8.0
 LOGIN_SECONDS = 8.0
 SUBSCRIBE_SECONDS = 8.0
 PING_AFTER_SECONDS = 10.0
-SILENT_SECONDS = 18.0
+SILENT_SECONDS = 16.0
 """Without a byte for so long, an answer to our ping included, a line is dead though it is open."""
 MOST_HELD = 1000
 """Messages that wait for the list of markets; more are a gap."""

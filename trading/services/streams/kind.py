@@ -19,7 +19,9 @@ from venues.streams.registry import Delivery, Subject
 
 ACCOUNT_KIND = "account"
 HOLDS_SOMETHING, HOLDS_NOTHING = 1, 2
-POLL_SECONDS = 20.0
+POLL_SECONDS = 10.0
+"""A reading may be lost with its worker: the next one still finds what a silent line kept from us
+within half a minute."""
 GATHER_SECONDS = 0.05
 """Longer than a sender takes to write its answers (20 ms): an order that is being acknowledged in
 this moment is left to who sent it."""
