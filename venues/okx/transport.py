@@ -33,7 +33,7 @@ READ_TIMEOUT_SECONDS = 10.0
 TURN_SECONDS = 4.0
 """How long a request without a deadline of its own waits for its turn: two windows."""
 CONNECTIONS = 400
-LOOKUP_ATTEMPTS = 3
+LOOKUP_ATTEMPTS = 4
 """Of each read of a look-up: absence needs four answers in a row, and half of them may fail."""
 LOOKUP_PAUSE_SECONDS = 0.25
 LOOKUP_PATIENCE_SECONDS = 3.0
@@ -171,7 +171,7 @@ class OkxTransport:
     async def read_for_proof(
         self, credentials: Credentials, path: str, params: Row, *, is_exit: bool
     ) -> list[Any]:
-        """`read` with a second and third attempt when nothing was answered. Raises VenueError."""
+        """`read` with further attempts when nothing was answered. Raises VenueError."""
         started = time.monotonic()
         for attempt in range(1, LOOKUP_ATTEMPTS + 1):
             try:
