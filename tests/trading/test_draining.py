@@ -63,8 +63,7 @@ def finish(world: World, signal: Signal) -> None:
 def test_the_rest_of_a_shard_is_left_to_the_next_worker(
     world: World, woken: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("FIRST_CHUNK", "CHUNKS"):
-        monkeypatch.setattr(shards, name, dict.fromkeys(shards.CHUNKS, 2))
+    monkeypatch.setattr(shards, "CHUNKS", dict.fromkeys(shards.CHUNKS, 2))
     followers = [world.follower() for _ in range(6)]
     signal = world.entry()
     forget_controls()

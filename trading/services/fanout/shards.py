@@ -43,11 +43,9 @@ from trading.services.fanout.signals import SHARD_LEASE
 from trading.services.fanout.writing import ChunkWriter, planned_already
 from trading.services.outgoing import OutgoingOrder
 
-FIRST_CHUNK = {"sqlite": 500, "mysql": 50}
-"""By database. A server plans the next ones while the first orders leave; on SQLite one plans at a
+CHUNKS = {"sqlite": 500, "mysql": 250}
+"""By database. A server works on one chunk while another is being sent; on SQLite one plans at a
 time, and a transaction more is only work."""
-CHUNKS = {"sqlite": 500, "mysql": 150}
-"""A server works on one chunk while another is being sent."""
 
 
 def shard_claim(*, shard_id: str, tenant_id: str, claimed_by: str) -> SignalShard | None:
@@ -79,7 +77,7 @@ def shard_plan(context: ShardContext) -> Iterator[list[OutgoingOrder]]:
     rows = follower_rows(shard)
     rows = _rotated(rows, shard.signal_id)
     found = routes(context, rows)
-    at_once = len(found) == 1 and len(rows) <= FIRST_CHUNK[connection.vendor]
+    at_once = len(found) == 1 and len(rows) <= CHUNKS[connection.vendor]
     for route in found:
         context = with_market_facts(route.context(), route.rows)
         for start, end in _chunks(len(route.rows)):
@@ -128,10 +126,9 @@ def _rotated(rows: list[FollowerRow], signal_id: str) -> list[FollowerRow]:
 
 
 def _chunks(count: int) -> Iterator[tuple[int, int]]:
-    start, size = 0, FIRST_CHUNK[connection.vendor]
-    while start < count:
+    size = CHUNKS[connection.vendor]
+    for start in range(0, count, size):
         yield start, min(start + size, count)
-        start, size = start + size, CHUNKS[connection.vendor]
 
 
 def _plan_chunk(
