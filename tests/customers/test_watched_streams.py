@@ -15,6 +15,8 @@ from customers.services.streaming.reconciling import Reconciler
 from customers.services.streaming.watched import (
     LOGINS_UNTIL_REFUSED,
     LONGEST_DELAY_SECONDS,
+    POLL_RETRY_SECONDS,
+    POLLED_AGAIN_SECONDS,
     Watched,
     retry_delay,
 )
@@ -93,6 +95,9 @@ def test_without_a_live_stream_it_is_polled_and_with_one_only_after_connecting(
     assert watched.poll_at == 105.0
     watched.poll_begins()
     watched.poll_ended(106.0, well=True)
+    assert watched.poll_at == 106.0 + POLLED_AGAIN_SECONDS  # the first may die with its worker
+    watched.poll_begins()
+    watched.poll_ended(119.0, well=True)
     assert watched.poll_at == inf
     watched.note(Stale(0, 0), 130.0, 0.0)
     assert watched.poll_at == 130.0
@@ -125,5 +130,7 @@ def test_who_could_not_be_read_is_asked_again_and_those_beside_it_are_not() -> N
         reconciler.close()
 
     asyncio.run(reconcile_once())
-    assert both[0].poll_at < inf
-    assert both[1].poll_at == inf
+    bad, good = both
+    assert good.poll_at - bad.poll_at == pytest.approx(
+        POLLED_AGAIN_SECONDS - POLL_RETRY_SECONDS, abs=1.0
+    )

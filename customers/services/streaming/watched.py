@@ -31,6 +31,8 @@ FIRST_DELAY_SECONDS = 1.0
 LONGEST_DELAY_SECONDS = 60.0
 NO_KEY_DELAY_SECONDS = 15.0
 POLL_RETRY_SECONDS = 5.0
+POLLED_AGAIN_SECONDS = 12.0
+"""After a connection: who was woken to read what the gap held may die before."""
 LOGINS_UNTIL_REFUSED = 8
 """Failed logins in a row that may be the venue's fault, before they are taken for the key's: a
 minute or so of back-off, which a venue's bad moment seldom outlasts."""
@@ -47,6 +49,7 @@ class Watched:
         "is_dirty",
         "kind",
         "next_session",
+        "poll_again",
         "poll_at",
         "polling",
         "refused_mark",
@@ -71,6 +74,8 @@ class Watched:
         self.connecting = False
         self.due_at = now
         self.poll_at = now
+        self.poll_again = False
+        """Once more after this one, although the stream is live."""
         self.polling = False
         self.failures = 0
         self.failed_logins = 0
@@ -112,6 +117,7 @@ class Watched:
             self.failed_logins = 0
             self.refused_mark = ""
             self.poll_at = now
+            self.poll_again = True
             return event
         if isinstance(event, Stale):
             self._become(State.STALE, Trouble.SILENT)
@@ -165,9 +171,15 @@ class Watched:
 
     def poll_ended(self, now: float, *, well: bool) -> None:
         self.polling = False
-        if self.poll_at == inf and not (well and self.state is State.LIVE):
-            # Otherwise something happened meanwhile that asks for another one.
-            self.poll_at = now + (self.kind.poll_seconds if well else POLL_RETRY_SECONDS)
+        if self.poll_at != inf:
+            return  # something happened meanwhile that asks for another one
+        if not well:
+            self.poll_at = now + POLL_RETRY_SECONDS
+        elif self.state is not State.LIVE:
+            self.poll_at = now + self.kind.poll_seconds
+        elif self.poll_again:
+            self.poll_again = False
+            self.poll_at = now + POLLED_AGAIN_SECONDS
 
     def state_change(self) -> StateChange:
         return StateChange(

@@ -79,8 +79,8 @@ class AccountStreams:
 
     def reconcile(self, tenant_id: str, subjects: Sequence[Subject]) -> None:
         """Balances, positions and fills are read and the books compared, and orders at the venue
-        looked up, by the workers that have the rate limits for it. What no worker took until the
-        next time is dropped."""
+        looked up, by the workers that have the rate limits for it. What no worker took until
+        there is a newer one is dropped."""
         ids = [subject.id for subject in subjects]
         now = timezone.now()
         Order.objects.for_tenant(tenant_id).filter(
@@ -88,7 +88,7 @@ class AccountStreams:
         ).update(check_at=now)
         wake_swept(
             "trading.tasks.accounts_compare",
-            lifetime_seconds=POLL_SECONDS,
+            lifetime_seconds=2 * POLL_SECONDS,
             account_ids=ids,
             tenant_id=tenant_id,
         )
