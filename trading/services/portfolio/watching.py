@@ -18,7 +18,6 @@ from customers.fields import rounded
 from customers.services.leases import lease_acquire, lease_holder_name, lease_release
 from customers.tenancy import system_scope, tenant_scope
 from trading.models import AccountRisk
-from trading.services.giving_way import Courtesy
 from trading.services.portfolio.acting import risk_actions_do
 from trading.services.portfolio.comparing import thresholds_compare
 from trading.services.portfolio.levels import levels_compare
@@ -28,8 +27,6 @@ from trading.services.portfolio.valuing import ValuedAccount, accounts_valued
 LEASE_NAME = "risk-monitor"
 LEASE_LIFETIME = timedelta(seconds=60)
 """Should a process die in the middle; longer than a round takes while a venue does not answer."""
-PATIENCE_SECONDS = 1.0
-"""A round over many accounts takes as long as a fan-out: it stands back for one, a moment only."""
 IDLE_PAUSE = timedelta(minutes=1)
 """Between two writings of the figures of an account that holds nothing."""
 HOLDING_PAUSE = timedelta(seconds=15)
@@ -49,7 +46,6 @@ def risk_watch() -> bool:
     if not lease_acquire(name=LEASE_NAME, holder=holder, lifetime=LEASE_LIFETIME):
         return False
     try:
-        Courtesy(PATIENCE_SECONDS).give_way()
         valued = accounts_valued()
         figures_store(valued.values())
         thresholds_compare(valued)
