@@ -37,7 +37,8 @@ class ReachedThreshold(models.Model):
 
     @property
     def risk_level(self) -> RiskLevel:
-        raise NotImplementedError
+        """The platform's, where a row names no other."""
+        return RiskLevel.PLATFORM
 
     @property
     def subject_name(self) -> str:
@@ -139,7 +140,3 @@ class PlatformAction(ReachedThreshold):
         indexes = [
             models.Index(fields=["done_at", "reached_at"], name="platform_action_to_do"),
         ]
-
-    @property
-    def risk_level(self) -> RiskLevel:
-        return RiskLevel.PLATFORM

@@ -84,7 +84,8 @@ class ThresholdTerms(models.Model):
 
     @property
     def risk_level(self) -> RiskLevel:
-        raise NotImplementedError
+        """The platform's, where a row names no other."""
+        return RiskLevel.PLATFORM
 
     def clean(self) -> None:
         errors: dict[str, object] = {}
@@ -203,10 +204,6 @@ class PlatformThreshold(ThresholdTerms):
     class Meta:
         verbose_name = _("platform's risk threshold")
         verbose_name_plural = _("platform's risk thresholds")
-
-    @property
-    def risk_level(self) -> RiskLevel:
-        return RiskLevel.PLATFORM
 
 
 def _between(least: Decimal, most: Decimal) -> object:
