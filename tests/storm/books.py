@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -112,6 +113,7 @@ def _signal_row(row: Signal) -> SignalRow:
 
 
 def _decisions() -> list[Decision]:
+    rested = _rested()
     ratios = dict(Subscription.objects.values_list("pk", "ratio"))
     grouped: defaultdict[tuple[str, str], list[Intent]] = defaultdict(list)
     for row in Intent.objects.filter(cause="signal").order_by("leg"):
@@ -136,9 +138,36 @@ def _decisions() -> list[Decision]:
                 ),
                 0,
             ),
+            rested=rested.get((signal_id, subscription_id), ZERO),
         )
         for (signal_id, subscription_id), rows in grouped.items()
     ]
+
+
+def _rested() -> dict[tuple[str, str], Decimal]:
+    """What followers' resting orders had filled when the leader's was, by chase and follower."""
+    signals = {row.pk: row for row in Signal.objects.exclude(amends=None)}
+    brought: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    entries = Order.objects.filter(is_entry=True, filled_quantity__gt=0)
+    for signal_id, subscription_id, filled in entries.values_list(
+        "signal_id", "subscription_id", "filled_quantity"
+    ):
+        brought[signal_id, subscription_id] += filled
+    found: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for chase in (row for row in signals.values() if row.is_chase):
+        chain = {before.amends_id for before in _before(chase, signals)}
+        for (signal_id, subscription_id), filled in brought.items():
+            if signal_id in chain:
+                found[chase.pk, subscription_id] += filled
+    return found
+
+
+def _before(signal: Signal, signals: Mapping[str, Signal]) -> Iterator[Signal]:
+    """It, and those of the same resting order that amended another one."""
+    row: Signal | None = signal
+    while row is not None:
+        yield row
+        row = signals.get(row.amends_id or "")
 
 
 def _named() -> list[Named]:

@@ -202,6 +202,18 @@ def test_a_reduction_closes_what_a_turn_could_not() -> None:
     assert wrong_step(signal, replace(turned, exit_direction=-1))
 
 
+def test_what_a_resting_order_brought_is_not_entered_again() -> None:
+    """0.48 of 0.73 had come when the leader's order was filled; only the rest is entered."""
+    filled = SignalRow("s1", "source", "open", BTC, D(0), D("7.3"), False, "", (), None)
+    chase = Decision("s1", "sub", BTC, D("0.1"), D("0.48"), D("0.73"), (), True, AT)
+    assert wrong_step(filled, replace(chase, rested=D("0.48"))) == ""
+    assert wrong_step(filled, chase)
+    twice = replace(chase, rested=D("0.48"), target_after=D("1.21"))
+    assert wrong_step(filled, twice)
+    sold = replace(chase, target_before=D("-0.48"), target_after=D("-0.73"), rested=D("0.48"))
+    assert wrong_step(replace(filled, after=D("-7.3")), sold) == ""
+
+
 FINDINGS: list[tuple[str, Callable[[], StormVerdict]]] = [
     (
         "missed",  # a trade of the leader's that nobody heard of

@@ -86,6 +86,9 @@ class Decision:
     at: datetime
     exit_direction: int = 0
     """Of what is closed: 1 buys."""
+    rested: Decimal = ZERO
+    """What his resting order had brought already, when the leader's was filled and the rest of it
+    is entered at once; unsigned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,8 +413,10 @@ def _computed(signal: SignalRow, decision: Decision) -> tuple[Decimal, Decimal]:
     assert signal.before is not None
     assert signal.after is not None
     if signal.action in ENTRIES:
-        added = (signal.after - signal.before) * decision.ratio
-        return decision.target_before + added, abs(added) * PRICES_APART + LOT
+        whole = (signal.after - signal.before) * decision.ratio
+        rested = min(decision.rested, abs(whole))
+        added = whole - rested * (1 if whole > 0 else -1)
+        return decision.target_before + added, abs(whole) * PRICES_APART + LOT
     if signal.action == REDUCE:
         return decision.target_before * signal.after / signal.before, LOT
     if signal.action == CLOSE:

@@ -11,8 +11,9 @@ from django.db import connection
 
 from customers.tenancy import tenant_scope
 from tests.trading.stops.guarded import PLACE, GuardedWorld
+from tests.trading.stops.test_going_off import close_by_hand
 from trading import tasks
-from trading.models import Alert, PositionStops, StopEvent
+from trading.models import Alert, Fill, Finding, PositionStops, StopEvent, StopOrder
 from trading.services.stops.alerting import stops_alert
 
 
@@ -50,6 +51,46 @@ def test_one_that_was_lost_is_replaced_when_that_is_proven(guarded: GuardedWorld
     guarded.until(lambda: guarded.state(follower).open_since is None, "another one is there")
     assert sorted(row.state for row in guarded.rows()) == ["not_placed", "waiting"]
     assert guarded.at_venue(follower) == [(D(10), D(58000), None)]
+
+
+@pytest.mark.parametrize("watched", [True, False], ids=["watched", "given up"])
+def test_one_that_is_absent_holds_up_no_books(guarded: GuardedWorld, watched: bool) -> None:
+    """What the client sells by hand could be of a stop that is nowhere to be found."""
+    follower, world = guarded.follower(), guarded.world
+    world.paper.control.add_fault("drop", booked=False, **PLACE)
+    guarded.run(world.entry(stop_loss=D(58000)))
+    guarded.let_pass(60)
+    guarded.until(lambda: guarded.state(follower).open_since is None, "another one is there")
+    (absent,) = guarded.rows(state="not_placed")
+    if not watched:
+        with tenant_scope(world.tenant.pk):
+            StopOrder.objects.filter(pk=absent.pk).update(check_at=None)
+    world.refresh(follower.account_id)
+    close_by_hand(guarded, follower, "4")
+    world.refresh(follower.account_id)
+
+    assert guarded.position(follower).filled == 6
+    with tenant_scope(world.tenant.pk):
+        assert Fill.objects.get(order=None).attribution == "manual"
+        assert [row.kind for row in Finding.objects.all()] == ["manual_reduction"]
+
+
+def test_no_books_are_closed_while_a_stop_may_have_gone_off(guarded: GuardedWorld) -> None:
+    follower, world = guarded.follower(), guarded.world
+    world.paper.control.add_fault("drop", booked=False, **PLACE)
+    guarded.run(world.entry(stop_loss=D(58000)))
+    guarded.let_pass(60)
+    guarded.until(lambda: guarded.state(follower).open_since is None, "another one is there")
+    world.refresh(follower.account_id)
+    close_by_hand(guarded, follower, "4")
+    world.paper.control.add_fault(
+        "http_status", endpoint="trade/order-algo", method="GET", count=50
+    )
+    world.refresh(follower.account_id)
+    assert guarded.position(follower).filled == 10
+    world.paper.control.clear_faults()
+    world.refresh(follower.account_id)
+    assert guarded.position(follower).filled == 6
 
 
 def test_who_stays_unguarded_is_told_of_with_the_reason(guarded: GuardedWorld) -> None:

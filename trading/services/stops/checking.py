@@ -143,12 +143,11 @@ def update_of_shown(stop: StopOrder, shown: StopSnapshot, now: datetime) -> Stop
 
 
 def _absent(stop: StopOrder, now: datetime) -> StopUpdate:
-    again = now + lookup_delay(stop.checks)
     if stop.state == StopState.NOT_PLACED:
         over = stop.watch_until is None or now >= stop.watch_until
-        return StopUpdate(
-            stop.pk, StopTrigger.FIND_ABSENT, check_at=None if over else now + WATCH_INTERVAL
-        )
+        later = None if over else now + WATCH_INTERVAL
+        return StopUpdate(stop.pk, StopTrigger.FIND_ABSENT, check_at=later, misses=stop.misses + 1)
+    again = now + lookup_delay(stop.checks)
     if stop.state == StopState.WAITING:
         # It was there before, and neither waits nor is remembered.
         misses = stop.misses + 1

@@ -19,10 +19,12 @@ from trading.services.stops.checking import stops_look_up
 from trading.services.stops.learning import StopUpdate, stop_updates_apply
 from venues.domain.types import FillSnapshot, OrderSnapshot, StopSnapshot
 
-_MAY_HAVE_GONE_OFF = [
-    str(state)
-    for state in (StopState.SENDING, StopState.UNKNOWN, StopState.WAITING, StopState.NOT_PLACED)
-]
+_MAY_BE_THERE = [str(state) for state in (StopState.SENDING, StopState.UNKNOWN, StopState.WAITING)]
+_MAY_HAVE_GONE_OFF = Q(state__in=_MAY_BE_THERE) | Q(
+    # One that was absent may show up late, as long as it is watched.
+    state=StopState.NOT_PLACED,
+    check_at__isnull=False,
+)
 
 
 def strangers_explained(*, tenant_id: str, account_id: str, fills: Sequence[FillSnapshot]) -> bool:
@@ -37,22 +39,33 @@ def strangers_explained(*, tenant_id: str, account_id: str, fills: Sequence[Fill
         return True
     unread = Q(state=StopState.TRIGGERED) & ~Exists(Order.objects.filter(pk=OuterRef("pk")))
     mine = StopOrder.objects.for_tenant(tenant_id).filter(
-        Q(state__in=_MAY_HAVE_GONE_OFF) | unread, account_id=account_id
+        _MAY_HAVE_GONE_OFF | unread, account_id=account_id
     )
-    ids = [
-        pk for pk, symbol, side in mine.values_list("pk", "symbol", "side")
+    misses = {
+        pk: count
+        for pk, count, symbol, side in mine.values_list("pk", "misses", "symbol", "side")
         if (symbol, side) in nameless
-    ]  # fmt: skip
-    if not ids:
+    }
+    if not misses:
         return True
     asked_at = timezone.now()
-    rows = StopOrder.objects.for_tenant(tenant_id).filter(pk__in=ids)
+    rows = StopOrder.objects.for_tenant(tenant_id).filter(pk__in=list(misses))
     rows.update(check_at=asked_at)
-    stops_look_up(tenant_id=tenant_id, stop_ids=ids)
+    stops_look_up(tenant_id=tenant_id, stop_ids=list(misses))
     if rows.filter(unread).exists():
         return False
-    left = rows.filter(state__in=_MAY_HAVE_GONE_OFF)
-    return all(at is not None and at >= asked_at for at in left.values_list("seen_at", flat=True))
+    return all(
+        _was_seen_waiting(stop, asked_at) or _was_absent_again(stop, misses[stop.pk])
+        for stop in rows.filter(_MAY_HAVE_GONE_OFF)
+    )
+
+
+def _was_seen_waiting(stop: StopOrder, asked_at: datetime) -> bool:
+    return stop.seen_at is not None and stop.seen_at >= asked_at
+
+
+def _was_absent_again(stop: StopOrder, misses: int) -> bool:
+    return stop.state == StopState.NOT_PLACED and stop.misses > misses
 
 
 def stop_orders_adopt(*, tenant_id: str, told: Iterable[OrderSnapshot]) -> int:
