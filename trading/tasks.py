@@ -95,14 +95,23 @@ def orders_check(*, order_ids: list[str], tenant_id: str) -> None:
 @shared_task(base=TenantTask)
 def accounts_refresh(*, account_ids: list[str], tenant_id: str, since: str = "") -> None:
     """`since`: an ISO 8601 time; accounts that were read, or told of themselves, later are fine."""
-    unless_since = datetime.fromisoformat(since) if since else None
-    refresh_accounts(tenant_id=tenant_id, account_ids=account_ids, unless_since=unless_since)
+    refresh_accounts(tenant_id=tenant_id, account_ids=account_ids, unless_since=_moment_of(since))
 
 
 @shared_task(base=TenantTask)
-def accounts_compare(*, account_ids: list[str], tenant_id: str) -> None:
-    """After a gap: what was done by hand meanwhile, too."""
-    refresh_accounts(tenant_id=tenant_id, account_ids=account_ids, compare=True)
+def accounts_compare(*, account_ids: list[str], tenant_id: str, since: str = "") -> None:
+    """After a gap: what was done by hand meanwhile, too. `since`: an ISO 8601 time; accounts that
+    were compared later are fine."""
+    refresh_accounts(
+        tenant_id=tenant_id,
+        account_ids=account_ids,
+        compare=True,
+        unless_since=_moment_of(since),
+    )
+
+
+def _moment_of(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 @shared_task(base=TenantTask)

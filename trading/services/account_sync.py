@@ -39,6 +39,7 @@ from trading.services.reconciliation.passing import (
     Since,
     reading_ask,
     readings_take,
+    unread_since,
     wanted_since,
 )
 from trading.services.reconciliation.readings import AccountReading
@@ -108,8 +109,9 @@ def accounts_refresh(
     """Read balances and positions of these accounts; with `compare`, orders and fills, and compare
     their books; with `check`, all that, keys and modes.
 
-    Those of which something newer than `unless_since` is known are left out: when the fills of
-    many signals ask for one account, its rate limit would have the last ones wait for minutes.
+    Those of which something newer than `unless_since` is known, or with `compare` was compared, are
+    left out: when the fills of many signals ask for one account, its rate limit would have the last
+    ones wait for minutes.
     A new key is used only once its check has passed. A failing account is reported on its own row
     and never holds up the others. Returns how many could be read.
     """
@@ -119,7 +121,10 @@ def accounts_refresh(
         .exclude(status=ExchangeAccount.Status.CLOSED)
     )
     if unless_since is not None:
-        rows = rows.exclude(synced_at__gte=unless_since)
+        if compare:
+            rows = rows.filter(pk__in=unread_since(tenant_id, account_ids, unless_since))
+        else:
+            rows = rows.exclude(synced_at__gte=unless_since)
     accounts = list(rows)
     if not accounts:
         return 0

@@ -4,6 +4,7 @@ one by one."""
 from __future__ import annotations
 
 import logging
+import zlib
 from collections import defaultdict
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,8 +59,13 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 ZERO = Decimal(0)
-OVERLAP = timedelta(minutes=5)
-"""Fills are listed again from so long before the last reading: lists may lag."""
+OVERLAP = timedelta(seconds=45)
+"""Lists are read again from so long before the last reading: they may lag."""
+LONG_OVERLAP = timedelta(minutes=5)
+"""Fills, once in this time: an account that trades much has many, and each page of them takes a
+turn that its other readings wait for."""
+CLOCKS_APART = timedelta(seconds=2)
+"""The venue's clock and ours, at most."""
 SOONER = timedelta(seconds=45)
 """What differs is read again so much sooner: by the next sweep but one."""
 SECOND_LOOKS_FOR = timedelta(minutes=3)
@@ -82,6 +88,15 @@ class Since:
     """The symbols whose leverage we set, by margin mode: those of late, LEVERAGES_AT_ONCE."""
 
 
+def unread_since(tenant_id: str, account_ids: Sequence[str], since: datetime) -> list[str]:
+    """Those whose fills were not listed after `since`, which is of our clock, for sure."""
+    rows = AccountBooks.objects.for_tenant(tenant_id).filter(
+        account_id__in=account_ids, fills_read_until__gte=since + CLOCKS_APART
+    )
+    read = set(rows.values_list("account_id", flat=True))
+    return [pk for pk in account_ids if pk not in read]
+
+
 def wanted_since(tenant_id: str, account_ids: Sequence[str]) -> dict[str, Since]:
     """By account; none for those without books."""
     rows = AccountBooks.objects.for_tenant(tenant_id).filter(account_id__in=account_ids)
@@ -93,12 +108,20 @@ def wanted_since(tenant_id: str, account_ids: Sequence[str]) -> dict[str, Since]
     for pk, since, fills, bills, wallet in rows.values_list(*columns):
         wallet_since = max(since, (wallet or since) - WALLET_OVERLAP)
         found[pk] = Since(
-            max(since, fills - OVERLAP),
+            max(since, fills - _overlap(pk, fills, now)),
             (bills or now) - OVERLAP,
             wallet_since if wallet is None or wallet < due else None,
             set_in.get(pk, {}),
         )
     return found
+
+
+def _overlap(account_id: str, read_until: datetime, now: datetime) -> timedelta:
+    """The long one when a new period has begun since the last reading: each account has its own."""
+    length = LONG_OVERLAP.total_seconds()
+    offset = zlib.crc32(account_id.encode()) % 1000 / 1000 * length
+    begun = [int((at.timestamp() + offset) // length) for at in (read_until, now)]
+    return OVERLAP if begun[0] == begun[1] else LONG_OVERLAP
 
 
 def _set_in(tenant_id: str, account_ids: Sequence[str]) -> dict[str, dict[str, list[str]]]:
@@ -125,7 +148,7 @@ async def reading_ask(
     now_ms = gateway.clock.now_ms()
     asked_at_venue = datetime.fromtimestamp(now_ms / 1000, tz=asked_at.tzinfo)
     if since is None:
-        since = Since(asked_at_venue - OVERLAP, asked_at_venue - OVERLAP)
+        since = Since(asked_at_venue - LONG_OVERLAP, asked_at_venue - OVERLAP)
     open_orders = await gateway.open_orders(credentials)
     fills = await gateway.fills_since(credentials, since_ms=_ms(since.fills))
     # Last: what was filled before has been listed, as far as lists keep up.

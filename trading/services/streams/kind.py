@@ -22,6 +22,8 @@ HOLDS_SOMETHING, HOLDS_NOTHING = 1, 2
 POLL_SECONDS = 10.0
 """A reading may be lost with its worker: the next one still finds what a silent line kept from us
 within half a minute."""
+LIFETIME_SECONDS = 60.0
+"""Until then every account is read by its own turn."""
 GATHER_SECONDS = 0.05
 """Longer than a sender takes to write its answers (20 ms): an order that is being acknowledged in
 this moment is left to who sent it."""
@@ -79,8 +81,8 @@ class AccountStreams:
 
     def reconcile(self, tenant_id: str, subjects: Sequence[Subject]) -> None:
         """Balances, positions and fills are read and the books compared, and orders at the venue
-        looked up, by the workers that have the rate limits for it. What no worker took until
-        there is a newer one is dropped."""
+        looked up, by the workers that have the rate limits for it. Whoever was read since then is
+        not read again, so asking often costs workers that are behind little."""
         ids = [subject.id for subject in subjects]
         now = timezone.now()
         Order.objects.for_tenant(tenant_id).filter(
@@ -88,7 +90,8 @@ class AccountStreams:
         ).update(check_at=now)
         wake_swept(
             "trading.tasks.accounts_compare",
-            lifetime_seconds=2 * POLL_SECONDS,
+            lifetime_seconds=LIFETIME_SECONDS,
             account_ids=ids,
             tenant_id=tenant_id,
+            since=now.isoformat(),
         )
