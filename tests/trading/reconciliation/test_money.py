@@ -107,7 +107,8 @@ def test_more_bills_and_fills_than_one_reading_takes_are_read_in_several(
         if number % 3 == 0:
             move(world, follower, "1")
         time.sleep(0.1)
-    monkeypatch.setattr(passing, "OVERLAP", timedelta(seconds=0.2))
+    for name in ("OVERLAP", "LONG_OVERLAP"):
+        monkeypatch.setattr(passing, name, timedelta(seconds=0.2))
     monkeypatch.setattr(transport, "PAGE_ROWS", 2)
     monkeypatch.setattr(transport, "MAX_PAGES", 1)
     monkeypatch.setattr(transport, "SHORT_WINDOW_MS", 400)
