@@ -90,7 +90,6 @@ def usable(count: int, scope: str, endpoint: str) -> int:
         "GET trade/orders-pending": 2,  # look-ups, and who compares books
         "GET trade/fills": 2,
         "GET trade/fills-history": 2,
-        "GET account/bills": 2,
         "GET trade/orders-algo-pending": 2,
     }.get(endpoint, 1)
     return count * (70 if scope == "address" else 100) // (100 * asking)

@@ -48,7 +48,6 @@ _ASKED_BY_READERS = frozenset(
         "GET trade/orders-pending",
         "GET trade/fills",
         "GET trade/fills-history",
-        "GET account/bills",
         "GET account/leverage-info",
         "POST account/position/margin-balance",
         "GET trade/orders-algo-pending",

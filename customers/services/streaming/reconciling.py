@@ -18,9 +18,9 @@ logger = logging.getLogger(__name__)
 THREADS = 4
 TOGETHER = 50
 """Subjects of one kind and tenant in a call."""
-A_SECOND = 100.0
+A_SECOND = 50.0
 """Subjects that all streamers together hand over: a thousand accounts that lost their streams at
-once are read within ten seconds, not in one."""
+once are read every twenty seconds, and leave the workers half of their time."""
 
 
 class Reconciler:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from customers.models import Credential, ExchangeAccount
+from customers.selectors.streams import live_streams
 from customers.wakeup import wake_swept
 from trading.domain.order_states import OrderState
 from trading.models import Order, Position
@@ -27,6 +29,7 @@ LIFETIME_SECONDS = 60.0
 GATHER_SECONDS = 0.05
 """Longer than a sender takes to write its answers (20 ms): an order that is being acknowledged in
 this moment is left to who sent it."""
+FAILED_READS = 3
 UNHEALTHY = ExchangeAccount.Health.UNHEALTHY
 AT_VENUE = (OrderState.UNKNOWN, OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
 
@@ -88,6 +91,10 @@ class AccountStreams:
         Order.objects.for_tenant(tenant_id).filter(
             account_id__in=ids, state__in=[str(state) for state in AT_VENUE], check_at__gt=now
         ).update(check_at=now)
+        sick = _sick(tenant_id, ids)
+        ids = [pk for pk in ids if pk not in sick]
+        if not ids:
+            return
         wake_swept(
             "trading.tasks.accounts_compare",
             lifetime_seconds=LIFETIME_SECONDS,
@@ -95,3 +102,13 @@ class AccountStreams:
             tenant_id=tenant_id,
             since=now.isoformat(),
         )
+
+
+def _sick(tenant_id: str, account_ids: Sequence[str]) -> set[str]:
+    """Those that answer on no way: each attempt may hold up a worker for ten seconds, and healthy
+    accounts behind it. Their own turns read them, which come less often."""
+    failing = ExchangeAccount.objects.for_tenant(tenant_id).filter(
+        pk__in=account_ids, failed_reads__gte=FAILED_READS
+    )
+    live = live_streams(ACCOUNT_KIND).filter(subject_id=OuterRef("pk"))
+    return set(failing.exclude(Exists(live)).values_list("pk", flat=True))
