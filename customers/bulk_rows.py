@@ -115,20 +115,39 @@ def rows_insert(
     constant = [(name, column) for name, column in columns.items() if name not in own]
     if "id" not in own:
         constant = [(name, column) for name, column in constant if name != "id"]
-    tail = [column.convert(shared.get(name, column.default)) for name, column in constant]
-    order = [column.name for _, column in (*varying, *constant)]
+    # NULL is every column's default in the database.
+    tail = {
+        column.name: value
+        for name, column in constant
+        if (value := column.convert(shared.get(name, column.default))) is not None
+    }
+    order = [column.name for _, column in varying]
     getters = [(name, column.convert, column.default) for name, column in varying]
     if "id" in own:
-        values = [[*_own_values(row, getters), *tail] for row in rows]
+        values = [_own_values(row, getters) for row in rows]
     else:
         order.insert(0, columns["id"].name)
-        values = [[new_id(), *_own_values(row, getters), *tail] for row in rows]
-    names, marks = ", ".join(order), ", ".join(["%s"] * len(order))
+        values = [[new_id(), *_own_values(row, getters)] for row in rows]
     table = connection.ops.quote_name(model._meta.db_table)
+    head = f"INSERT INTO {table} ({', '.join([*order, *tail])}) VALUES "  # noqa: S608  (names are the model's own)
     with connection.cursor() as cursor:
-        cursor.executemany(
-            f"INSERT INTO {table} ({names}) VALUES ({marks})",  # noqa: S608  (names are the model's own)
-            values,
+        if connection.vendor == "mysql":
+            _insert_together(cursor, head, values, list(tail.values()))
+            return
+        marks = ", ".join(["%s"] * (len(order) + len(tail)))
+        cursor.executemany(f"{head}({marks})", [[*row, *tail.values()] for row in values])
+
+
+def _insert_together(
+    cursor: Any, head: str, values: Sequence[Sequence[Any]], tail: Sequence[Any]
+) -> None:
+    """What all rows share is escaped once; the driver's own way does it for each of them."""
+    escaped = [connection.connection.literal(value).decode().replace("%", "%%") for value in tail]
+    marks = f"({', '.join([*['%s'] * len(values[0]), *escaped])})"
+    for start in range(0, len(values), _ROWS_PER_STATEMENT):
+        chunk = values[start : start + _ROWS_PER_STATEMENT]
+        cursor.execute(
+            head + ", ".join([marks] * len(chunk)), [value for row in chunk for value in row]
         )
 
 
