@@ -18,6 +18,7 @@ from django.db import connection, models
 
 from customers.domain.ids import new_id
 from customers.fields import AmountField, amount_to_db
+from customers.index_hints import by_primary_key
 from customers.lookups import mostly_true
 from customers.tenancy import ScopeError, required_scope
 
@@ -271,7 +272,7 @@ def _conditions(of_key: str, guards: Sequence[tuple[_Column, Any]]) -> tuple[str
 
 def _update_sql(model: type[models.Model], assignments: Sequence[str], conditions: str) -> str:
     table = connection.ops.quote_name(model._meta.db_table)
-    return f"UPDATE {table} SET {', '.join(assignments)} WHERE {conditions}"  # noqa: S608  (names are the model's own)
+    return f"UPDATE {table}{by_primary_key()} SET {', '.join(assignments)} WHERE {conditions}"  # noqa: S608  (names are the model's own)
 
 
 def _column(model: type[models.Model], name: str) -> _Column:

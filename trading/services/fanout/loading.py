@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Q
 
+from customers.index_hints import rows_found_by
 from customers.models import ExchangeAccount
 from strategies.models import Subscription
 from trading.domain.order_states import LIVE_STATES, OrderState
@@ -133,7 +134,8 @@ def locked_positions(
         .select_for_update()
         .values_list(*_POSITION_COLUMNS)
     )
-    locked = _by_subscription(rows)
+    with rows_found_by(CopiedPosition, "copied_account"):
+        locked = _by_subscription(rows)
     missing = [
         CopiedPosition(
             tenant_id=tenant_id,
@@ -149,7 +151,8 @@ def locked_positions(
     ]
     if missing:
         CopiedPosition.objects.bulk_create(missing, ignore_conflicts=True)
-        locked = _by_subscription(rows.all())
+        with rows_found_by(CopiedPosition, "copied_account"):
+            locked = _by_subscription(rows.all())
     return locked
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from django.utils import timezone
 
+from customers.bulk_rows import rows_update
 from customers.tenancy import TenantQuerySet
 from customers.wakeup import wake
 from trading.domain.order_states import OrderState
@@ -15,8 +16,13 @@ from trading.services.outgoing import CLAIM_LIFETIME
 
 def claims_renew(*, tenant_id: str, order_ids: Collection[str], claimed_by: str) -> None:
     """Still being prepared by us."""
-    rows = _claimed(tenant_id, order_ids, claimed_by)
-    rows.update(claimed_until=timezone.now() + CLAIM_LIFETIME)
+    rows_update(
+        Order,
+        {order_id: {} for order_id in order_ids},
+        (),
+        same={"claimed_until": timezone.now() + CLAIM_LIFETIME},
+        only_if={"tenant_id": tenant_id, "state": OrderState.CLAIMED, "claimed_by": claimed_by},
+    )
 
 
 def claims_release(*, tenant_id: str, order_ids: Collection[str], claimed_by: str) -> None:
