@@ -10,17 +10,19 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections, transaction
+from django.utils import timezone
 
 from customers.tenancy import tenant_scope
 from tests.factories import SourceFactory, StrategyFactory, SubscriptionFactory
 from tests.trading.world import SYMBOL, World
 from trading import tasks
 from trading.domain.order_states import OrderTrigger
-from trading.models import Balance, CopiedPosition, Intent, Order
+from trading.models import Balance, CopiedPosition, Intent, Order, SignalShard
 from trading.services.control_state import forget_controls
 from trading.services.fanout import shards as shards_module
 from trading.services.fanout.context import ShardContext, shard_context
+from trading.services.fanout.loading import FollowerRow, follower_rows, locked_positions
 from trading.services.fanout.shards import shard_claim, shard_plan
 from trading.services.order_updates import OrderUpdate, order_updates_apply
 
@@ -179,3 +181,31 @@ def test_two_copies_on_one_account_do_not_open_against_each_other(
             denied = Intent.objects.get(account=follower.account, status="skipped")
         assert denied.reason_code == "opposite_position"
         assert denied.subscription_id in (follower.pk, twin.pk)
+
+
+def test_planners_of_other_followers_do_not_wait_for_one_another(world: World) -> None:
+    """Asked for a part of a small table, MariaDB would read, and lock, all of it."""
+    if connection.vendor == "sqlite":
+        return  # one transaction at a time
+    followers = [world.follower() for _ in range(40)]
+    now = timezone.now()
+    with tenant_scope(world.tenant.pk):
+        rows = follower_rows(
+            SignalShard(
+                tenant=world.tenant,
+                strategy=followers[0].strategy,
+                first_subscription_id=followers[0].pk,
+                last_subscription_id=followers[-1].pk,
+            )
+        )
+        locked_positions(world.tenant.pk, rows, SYMBOL, now)  # makes them
+    found: list[int] = []
+
+    def lock(part: Sequence[FollowerRow]) -> None:
+        with tenant_scope(world.tenant.pk), transaction.atomic():
+            found.append(len(locked_positions(world.tenant.pk, part, SYMBOL, now)))
+
+    with tenant_scope(world.tenant.pk), transaction.atomic():
+        assert len(locked_positions(world.tenant.pk, rows[::2], SYMBOL, now)) == 20
+        assert at_once([partial(lock, rows[1::2])]) == []
+    assert found == [20]

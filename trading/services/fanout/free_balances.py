@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django.db.models import Q
@@ -83,8 +84,9 @@ def _reserved(
     """In the currency itself. What has no price, or whose market this process does not know, has
     none: the venue has the last word."""
     reserved: dict[_Key, Decimal] = defaultdict(Decimal)
+    instrument_of = cache(instrument_in_memory)  # for this chunk
     for account_id, symbol, state, quantity, filled, *prices, times, sent in entries:
-        instrument = instrument_in_memory(venues[account_id], symbol)
+        instrument = instrument_of(venues[account_id], symbol)
         if instrument is None:
             continue
         at = told.get((account_id, instrument.settle))
