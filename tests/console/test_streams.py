@@ -26,6 +26,7 @@ def test_a_live_stream_is_shown_as_long_as_its_streamer_has_the_lease(
     assert ">live<" in _page(owner, firm)
     rows = owner.get(reverse("admin:customers_streamstate_changelist")).content.decode()
     assert "live" in rows
+    assert f"{firm.account.label} · {firm.account.customer.name}" in rows
     assert "no stream" not in rows
 
 
@@ -36,3 +37,15 @@ def test_trouble_is_shown_with_its_reason(firm: Firm, owner: Client) -> None:
     page = _page(owner, firm)
     assert "The exchange refused the API key." in page
     assert "60007 wrong" in page
+
+
+def test_streams_are_listed_by_name_whatever_they_are_of(firm: Firm, owner: Client) -> None:
+    leader = make.LeaderFactory(tenant=firm.tenant)
+    make.StreamStateFactory(tenant=firm.tenant, kind="leader", subject_id=leader.pk)
+    gone = make.StreamStateFactory(tenant=firm.tenant, kind="nobody has it", subject_id="gone")
+    rows = owner.get(reverse("admin:customers_streamstate_changelist")).content.decode()
+    assert leader.source.name in rows
+    assert leader.pk not in rows
+    assert "gone" in rows
+    url = reverse("admin:customers_streamstate_change", args=[gone.pk])
+    assert "gone" in owner.get(url).content.decode()

@@ -70,6 +70,9 @@ class SubjectKind(Protocol):
         """All that should be streamed now, of all tenants. In a system scope, every few seconds:
         a fixed number of queries."""
 
+    def names(self, subject_ids: Collection[str]) -> Mapping[str, str]:
+        """What staff call them, by id. In the caller's scope; one query."""
+
     def credentials(self, subject: Subject) -> Credentials | None:
         """Its key, opened to sign one login and dropped after it; None when there is none that
         can be used. In the subject's tenant's scope."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -70,6 +70,10 @@ class LeaderAccounts:
             )
             for key_id, tenant_id, leader_id, venue in rows
         ]
+
+    def names(self, subject_ids: Collection[str]) -> Mapping[str, str]:
+        leaders = Leader.objects.filter(pk__in=subject_ids)
+        return dict(leaders.values_list("pk", "source__name"))
 
     def credentials(self, subject: Subject) -> Credentials | None:
         keys = leader_keys(tenant_id=subject.tenant_id, leader_id=subject.id)

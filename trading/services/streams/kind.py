@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef
@@ -67,6 +67,11 @@ class AccountStreams:
             for pk, tenant_id, venue, health in accounts
             if pk in keys
         ]
+
+    def names(self, subject_ids: Collection[str]) -> Mapping[str, str]:
+        accounts = ExchangeAccount.objects.filter(pk__in=subject_ids)
+        rows = accounts.values_list("pk", "label", "customer__name")
+        return {pk: f"{label} · {customer}" for pk, label, customer in rows}
 
     def credentials(self, subject: Subject) -> Credentials | None:
         keys = credentials_of_accounts(tenant_id=subject.tenant_id, account_ids=[subject.id])
