@@ -77,6 +77,7 @@ class _Column:
     name: str
     convert: Callable[[Any], Any]
     default: Any = None
+    null: bool = False
 
 
 @cache
@@ -89,7 +90,7 @@ def _insert_columns(model: type[models.Model], vendor: str) -> dict[str, _Column
         if default is None and not field.null and field.empty_strings_allowed:
             default = None if field.primary_key else ""
         name = connection.ops.quote_name(str(field.column))
-        columns[field.attname] = _Column(name, _converter(field), default)
+        columns[field.attname] = _Column(name, _converter(field), default, field.null)
     return columns
 
 
@@ -116,11 +117,12 @@ def rows_insert(
     constant = [(name, column) for name, column in columns.items() if name not in own]
     if "id" not in own:
         constant = [(name, column) for name, column in constant if name != "id"]
-    # NULL is every column's default in the database.
+    # Of a column that may be NULL the database's own default is.
     tail = {
         column.name: value
         for name, column in constant
         if (value := column.convert(shared.get(name, column.default))) is not None
+        or not column.null
     }
     order = [column.name for _, column in varying]
     getters = [(name, column.convert, column.default) for name, column in varying]

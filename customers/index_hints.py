@@ -27,6 +27,7 @@ def rows_found_by(model: type[models.Model], index: str) -> Iterator[None]:
     def execute(run: Callable, sql: str, params: Any, many: bool, context: dict) -> Any:
         return run(sql.replace(table, hinted, 1), params, many, context)
 
+    connection.ensure_connection()  # whose own wrapper comes before
     with connection.execute_wrapper(execute):
         yield
 

@@ -198,7 +198,8 @@ def test_planners_of_other_followers_do_not_wait_for_one_another(world: World) -
                 last_subscription_id=followers[-1].pk,
             )
         )
-        locked_positions(world.tenant.pk, rows, SYMBOL, now)  # makes them
+        with transaction.atomic():
+            locked_positions(world.tenant.pk, rows, SYMBOL, now)  # makes them
     found: list[int] = []
 
     def lock(part: Sequence[FollowerRow]) -> None:

@@ -109,9 +109,9 @@ def accounts_refresh(
     """Read balances and positions of these accounts; with `compare`, orders and fills, and compare
     their books; with `check`, all that, keys and modes.
 
-    Those of which something newer than `unless_since` is known, or with `compare` was compared, are
-    left out: when the fills of many signals ask for one account, its rate limit would have the last
-    ones wait for minutes.
+    Those of which something newer than `unless_since` is known, with `compare` those that were
+    compared later, are left out: when the fills of many signals ask for one account, its rate limit
+    would have the last ones wait for minutes.
     A new key is used only once its check has passed. A failing account is reported on its own row
     and never holds up the others. Returns how many could be read.
     """

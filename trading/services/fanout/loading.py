@@ -125,7 +125,8 @@ def locked_positions(
     """The sub-ledgers in the symbol by subscription, locked; the followers' are made if missing.
 
     The account's other copies are locked with them: two that are planned at once on one account
-    would not see each other's orders, and could open in opposite directions.
+    would not see each other's orders, and could open in opposite directions. MariaDB locks them by
+    account, others by id: who meets the other way round in a deadlock begins again.
     """
     rows = (
         CopiedPosition.objects.for_tenant(tenant_id)

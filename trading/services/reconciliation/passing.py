@@ -62,8 +62,9 @@ ZERO = Decimal(0)
 OVERLAP = timedelta(seconds=45)
 """Lists are read again from so long before the last reading: they may lag."""
 LONG_OVERLAP = timedelta(minutes=5)
-"""Fills, once in this time: an account that trades much has many, and each page of them takes a
-turn that its other readings wait for."""
+"""Once in LONG_PERIOD: an account that trades much has many fills and bills, and each page of them
+takes a turn that its other readings wait for. What is listed within the difference is found."""
+LONG_PERIOD = timedelta(seconds=100)
 CLOCKS_APART = timedelta(seconds=2)
 """The venue's clock and ours, at most."""
 SOONER = timedelta(seconds=45)
@@ -108,17 +109,17 @@ def wanted_since(tenant_id: str, account_ids: Sequence[str]) -> dict[str, Since]
     for pk, since, fills, bills, wallet in rows.values_list(*columns):
         wallet_since = max(since, (wallet or since) - WALLET_OVERLAP)
         found[pk] = Since(
-            max(since, fills - _overlap(pk, fills, now)),
-            (bills or now) - OVERLAP,
+            max(since, fills - overlap(pk, fills, now)),
+            now - LONG_OVERLAP if bills is None else bills - overlap(pk, bills, now),
             wallet_since if wallet is None or wallet < due else None,
             set_in.get(pk, {}),
         )
     return found
 
 
-def _overlap(account_id: str, read_until: datetime, now: datetime) -> timedelta:
+def overlap(account_id: str, read_until: datetime, now: datetime) -> timedelta:
     """The long one when a new period has begun since the last reading: each account has its own."""
-    length = LONG_OVERLAP.total_seconds()
+    length = LONG_PERIOD.total_seconds()
     offset = zlib.crc32(account_id.encode()) % 1000 / 1000 * length
     begun = [int((at.timestamp() + offset) // length) for at in (read_until, now)]
     return OVERLAP if begun[0] == begun[1] else LONG_OVERLAP
@@ -148,7 +149,7 @@ async def reading_ask(
     now_ms = gateway.clock.now_ms()
     asked_at_venue = datetime.fromtimestamp(now_ms / 1000, tz=asked_at.tzinfo)
     if since is None:
-        since = Since(asked_at_venue - LONG_OVERLAP, asked_at_venue - OVERLAP)
+        since = Since(asked_at_venue - LONG_OVERLAP, asked_at_venue - LONG_OVERLAP)
     open_orders = await gateway.open_orders(credentials)
     fills = await gateway.fills_since(credentials, since_ms=_ms(since.fills))
     # Last: what was filled before has been listed, as far as lists keep up.

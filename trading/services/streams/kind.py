@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef
@@ -25,11 +27,14 @@ POLL_SECONDS = 10.0
 """A reading may be lost with its worker: the next one still finds what a silent line kept from us
 within half a minute."""
 LIFETIME_SECONDS = 60.0
-"""Until then every account is read by its own turn."""
+"""Of a message: later, what holds something has had its own turn (services/sweeps.py)."""
 GATHER_SECONDS = 0.05
 """Longer than a sender takes to write its answers (20 ms): an order that is being acknowledged in
 this moment is left to who sent it."""
 FAILED_READS = 3
+"""In a row: an account that is read seldom until it answers again."""
+SICK_TURNS = 6
+"""Such an account is handed over in one of so many polls: once a minute."""
 UNHEALTHY = ExchangeAccount.Health.UNHEALTHY
 AT_VENUE = (OrderState.UNKNOWN, OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
 
@@ -89,17 +94,20 @@ class AccountStreams:
 
     def reconcile(self, tenant_id: str, subjects: Sequence[Subject]) -> None:
         """Balances, positions and fills are read and the books compared, and orders at the venue
-        looked up, by the workers that have the rate limits for it. Whoever was read since then is
-        not read again, so asking often costs workers that are behind little."""
-        ids = [subject.id for subject in subjects]
+        looked up, by the workers that have the rate limits for it. What was read after this was
+        asked is not read again, so asking often costs workers that are behind little."""
         now = timezone.now()
+        sick = _sick(tenant_id, [subject.id for subject in subjects])
+        ids = [
+            subject.id
+            for subject in subjects
+            if subject.id not in sick or _is_turn_of(subject, now)
+        ]
+        if not ids:
+            return
         Order.objects.for_tenant(tenant_id).filter(
             account_id__in=ids, state__in=[str(state) for state in AT_VENUE], check_at__gt=now
         ).update(check_at=now)
-        sick = _sick(tenant_id, ids)
-        ids = [pk for pk in ids if pk not in sick]
-        if not ids:
-            return
         wake_swept(
             "trading.tasks.accounts_compare",
             lifetime_seconds=LIFETIME_SECONDS,
@@ -110,10 +118,16 @@ class AccountStreams:
 
 
 def _sick(tenant_id: str, account_ids: Sequence[str]) -> set[str]:
-    """Those that answer on no way: each attempt may hold up a worker for ten seconds, and healthy
-    accounts behind it. Their own turns read them, which come less often."""
+    """Those that do not answer and have no stream: each attempt may hold up a worker for ten
+    seconds, and healthy accounts behind it."""
     failing = ExchangeAccount.objects.for_tenant(tenant_id).filter(
         pk__in=account_ids, failed_reads__gte=FAILED_READS
     )
     live = live_streams(ACCOUNT_KIND).filter(subject_id=OuterRef("pk"))
     return set(failing.exclude(Exists(live)).values_list("pk", flat=True))
+
+
+def _is_turn_of(subject: Subject, now: datetime) -> bool:
+    """The venue may have been away, and not this account."""
+    poll = int(now.timestamp() / POLL_SECONDS)
+    return (poll + zlib.crc32(subject.id.encode())) % SICK_TURNS == 0
