@@ -1,4 +1,4 @@
-"""A list costs the same with one row as with thirty, and ledgers are never counted."""
+"""A list costs the same with one row as with a dozen, and ledgers are never counted."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.console.conftest import Enter, Firm
 from tests.console.test_pages import PLATFORM_MODELS, list_url, page_url, registered, tenant_rows
 from tests.console.test_roles import LEDGERS
 
-MORE = 30
+MORE = 12
 
 
 def more_rows(firm: Firm) -> None:
-    """Thirty more of everything; each with parents of its own, where a list shows parents."""
+    """A dozen more of everything; each with parents of its own, where a list shows parents."""
     own: dict[str, Any] = {"tenant": firm.tenant}
     for _ in range(MORE):
         customer = make.CustomerFactory(**own, partner=make.PartnerFactory(**own))
