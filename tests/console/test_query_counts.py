@@ -47,6 +47,7 @@ def more_rows(firm: Firm) -> None:
         copied = make.CopiedPositionFactory(subscription=subscription)
         make.TradeFactory(copied_position=copied)
         make.PositionFactory(account=account)
+        make.StreamStateFactory(**own, subject_id=account.pk)
         make.BalanceFactory(account=account)
         make.InstrumentSettingFactory(account=account)
         make.TradingControlFactory(
