@@ -7,7 +7,6 @@ from collections.abc import Collection
 from django.utils import timezone
 
 from customers.bulk_rows import rows_update
-from customers.tenancy import TenantQuerySet
 from customers.wakeup import wake
 from trading.domain.order_states import OrderState
 from trading.models import Order
@@ -15,7 +14,7 @@ from trading.services.outgoing import CLAIM_LIFETIME
 
 
 def claims_renew(*, tenant_id: str, order_ids: Collection[str], claimed_by: str) -> None:
-    """Still being prepared by us."""
+    """Still being prepared by us. By their keys, or on MariaDB it waits for others' claims."""
     rows_update(
         Order,
         {order_id: {} for order_id in order_ids},
@@ -27,12 +26,8 @@ def claims_renew(*, tenant_id: str, order_ids: Collection[str], claimed_by: str)
 
 def claims_release(*, tenant_id: str, order_ids: Collection[str], claimed_by: str) -> None:
     """Never sent: ready again, for another worker that is asked at once."""
-    rows = _claimed(tenant_id, order_ids, claimed_by)
-    if rows.update(state=OrderState.READY, claimed_by="", claimed_until=None):
-        wake("trading.tasks.orders_submit", order_ids=list(order_ids), tenant_id=tenant_id)
-
-
-def _claimed(tenant_id: str, order_ids: Collection[str], claimed_by: str) -> TenantQuerySet:
-    return Order.objects.for_tenant(tenant_id).filter(
+    rows = Order.objects.for_tenant(tenant_id).filter(
         pk__in=order_ids, state=OrderState.CLAIMED, claimed_by=claimed_by
     )
+    if rows.update(state=OrderState.READY, claimed_by="", claimed_until=None):
+        wake("trading.tasks.orders_submit", order_ids=list(order_ids), tenant_id=tenant_id)
