@@ -1,0 +1,1 @@
+"""Copies that trade another symbol than the leader's: their books, orders and exits are in it."""
